@@ -1,0 +1,1 @@
+"""The rules of synchronisation. Nothing here knows Prefect, SQLAlchemy or FastAPI."""

@@ -1,0 +1,109 @@
+"""The words that every part shares: what is synchronised, which way, when and why."""
+
+from enum import StrEnum
+
+
+class Entity(StrEnum):
+    PRODUCTS = "products"
+    STOCK = "stock"
+    CATEGORIES = "categories"
+    CUSTOMERS = "customers"
+    ORDERS = "orders"
+    INVOICES = "invoices"
+
+    @property
+    def label(self) -> str:
+        """Name that an admin reads, in Portuguese."""
+        return _ENTITY_LABELS[self]
+
+
+_ENTITY_LABELS = {
+    Entity.PRODUCTS: "produtos",
+    Entity.STOCK: "estoque",
+    Entity.CATEGORIES: "categorias",
+    Entity.CUSTOMERS: "clientes",
+    Entity.ORDERS: "pedidos",
+    Entity.INVOICES: "NFs",
+}
+
+
+class Direction(StrEnum):
+    IMPORT = "import"
+    EXPORT = "export"
+    BOTH = "both"
+
+    @property
+    def label(self) -> str:
+        return {"import": "importar", "export": "exportar", "both": "bidirecional"}[self.value]
+
+
+class Trigger(StrEnum):
+    """What started a run ("Iniciado por" in the manual's 5.2)."""
+
+    SCHEDULE = "schedule"
+    MANUAL = "manual"
+    WEBHOOK = "webhook"
+    REPROCESS = "reprocess"
+
+
+class Cadence(StrEnum):
+    """How often a pair runs ("Frequência" in the manual's 3.2)."""
+
+    MANUAL = "manual"
+    EVERY_5_MIN = "5min"
+    EVERY_15_MIN = "15min"
+    HOURLY = "hourly"
+    DAILY = "daily"
+
+    @property
+    def label(self) -> str:
+        return _CADENCE_LABELS[self][0]
+
+    @property
+    def seconds(self) -> int | None:
+        """Seconds between two slots; None where nothing is scheduled."""
+        return _CADENCE_LABELS[self][1]
+
+
+_CADENCE_LABELS: dict[Cadence, tuple[str, int | None]] = {
+    Cadence.MANUAL: ("manual", None),
+    Cadence.EVERY_5_MIN: ("5 min", 300),
+    Cadence.EVERY_15_MIN: ("15 min", 900),
+    Cadence.HOURLY: ("1 hora", 3600),
+    Cadence.DAILY: ("diária", 86400),
+}
+
+
+class IntegrationStatus(StrEnum):
+    ACTIVE = "active"
+    PAUSED = "paused"
+    ERROR = "error"
+    DISABLED = "disabled"
+
+
+class RunStatus(StrEnum):
+    """Status of a sync log. The manual's four, and the ways a run can end without having failed."""
+
+    RUNNING = "running"
+    SUCCESS = "success"
+    PARTIAL = "partial"
+    ERROR = "error"
+    DEFERRED = "deferred"  # the provider asked for a pause longer than a run may wait
+    SKIPPED = "skipped"  # another run holds the pair, or the integration is not active
+    CANCELLED = "cancelled"
+    INTERRUPTED = "interrupted"  # the worker died; the next run goes on from the cursor
+
+
+class Matching(StrEnum):
+    """How a record without mapping finds its counterpart (manual 4.3)."""
+
+    SKU = "sku"
+    ID = "id"
+    CUSTOM_FIELD = "custom_field"
+
+
+class ConflictPolicy(StrEnum):
+    ERP_WINS = "erp_wins"
+    EXTERNAL_WINS = "external_wins"
+    NEWEST = "newest"
+    ASK = "ask"
