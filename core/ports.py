@@ -1,0 +1,172 @@
+"""What the rules ask of the outside: a store for one run, a clock-free rate limiter, an orchestrator.
+
+`db/` implements `Store` and `Limiter`, `deployments/` implements `Orchestrator`.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Protocol
+from uuid import UUID
+
+from core.entities import Entity, Trigger
+from core.errors import SyncError
+from core.records import Record
+
+VARIANTS = "variants"
+"""Mapping kind of a product's variants, beside the entities themselves."""
+
+Key = tuple[str, str]
+"""(mapping kind, external id)."""
+
+
+class Action(StrEnum):
+    CREATE = "create"
+    UPDATE = "update"
+    LINK = "link"  # an ERP record matched by its natural key: write it and create the mapping
+    SKIP = "skip"
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What a mapping says of a record seen before."""
+
+    mapping_id: UUID
+    internal_id: UUID
+    external_hash: bytes | None
+    incomplete: bool = False
+
+
+@dataclass(slots=True)
+class Change:
+    """One record to write: decided, its references resolved. `refs` maps keys to internal ids."""
+
+    action: Action
+    record: Record
+    canonical: bytes
+    hash: bytes
+    internal_id: UUID
+    mapping_id: UUID
+    incomplete: bool = False
+    refs: Mapping[Key, UUID] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Issue:
+    """One record that failed. `payload` is the raw record as JSON; it is stored encrypted."""
+
+    external_id: str
+    error: SyncError
+    payload: bytes
+    field: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Cursor:
+    """Where a pair stands: the finished scan's watermark, and the scan under way.
+
+    `since` is the filter of this scan (None reads everything), `place` its next page (None = the first),
+    `signpost` the provider's clock at its start, `high` the greatest change time seen in it.
+    """
+
+    watermark: datetime | None = None
+    scanning: bool = False
+    full: bool = False
+    since: datetime | None = None
+    place: str | None = None
+    signpost: datetime | None = None
+    high: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """Counters of a run; `processed` is by definition success + errors + skipped."""
+
+    created: int = 0
+    updated: int = 0
+    skipped: int = 0
+    errors: int = 0
+
+    @property
+    def success(self) -> int:
+        return self.created + self.updated
+
+    @property
+    def processed(self) -> int:
+        return self.success + self.skipped + self.errors
+
+    def __add__(self, other: "Counts") -> "Counts":
+        return Counts(
+            self.created + other.created,
+            self.updated + other.updated,
+            self.skipped + other.skipped,
+            self.errors + other.errors,
+        )
+
+
+class Store(Protocol):
+    """The database as one run sees it: bound to tenant, pair, sync log and fencing token."""
+
+    async def known(self, kind: str, external_ids: Sequence[str]) -> dict[str, Known]:
+        """Mappings of records seen before, by external id."""
+        ...
+
+    async def resolve(self, keys: Sequence[Key]) -> dict[Key, UUID]:
+        """Internal ids of referenced records; what has no mapping is left out."""
+        ...
+
+    async def match(self, kind: str, values: Sequence[str]) -> dict[str, list[UUID]]:
+        """ERP records without mapping by natural key (SKU, document, slug, number)."""
+        ...
+
+    async def commit(
+        self,
+        changes: Sequence[Change],
+        issues: Sequence[Issue],
+        skipped: int,
+        cursor: Cursor,
+        total: int | None,
+    ) -> Counts:
+        """Rows, mappings, issues, counters and cursor in one transaction, if the lease still holds.
+
+        Raises `LeaseLost` with nothing written, `DatabaseUnavailable` when it can be tried again.
+        """
+        ...
+
+
+class Limiter(Protocol):
+    """Calls allowed by the external system, shared by every process that counts against the same key."""
+
+    async def acquire(self) -> None:
+        """Wait for the right to one call. Raises `RateLimited` when the wait would be too long for a run."""
+        ...
+
+    async def block(self, until: datetime) -> None:
+        """The provider asked for silence until then."""
+        ...
+
+
+class Orchestrator(Protocol):
+    """Prefect, as the console and the command line see it."""
+
+    async def apply(self, pair_ids: Sequence[UUID] | None = None) -> int:
+        """Bring deployments in line with the rows; returns how many were changed."""
+        ...
+
+    async def trigger(
+        self, pair_id: UUID, *, initiated_by: Trigger, full: bool = False, idempotency_key: str | None = None
+    ) -> UUID:
+        """Ask for a run of a pair now; returns the flow run's id."""
+        ...
+
+    async def cancel(self, flow_run_id: UUID) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class ScanTotals:
+    """What a finished run reports: counters and, where the system told it, how many records exist."""
+
+    counts: Counts
+    total: int | None
+    entity: Entity
