@@ -10,7 +10,7 @@ from enum import StrEnum
 from typing import Protocol
 from uuid import UUID
 
-from core.entities import Entity, Trigger
+from core.entities import Trigger
 from core.errors import SyncError
 from core.records import Record
 
@@ -161,12 +161,3 @@ class Orchestrator(Protocol):
         ...
 
     async def cancel(self, flow_run_id: UUID) -> None: ...
-
-
-@dataclass(frozen=True, slots=True)
-class ScanTotals:
-    """What a finished run reports: counters and, where the system told it, how many records exist."""
-
-    counts: Counts
-    total: int | None
-    entity: Entity

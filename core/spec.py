@@ -50,7 +50,7 @@ class Setting:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RateLimit:
-    """Allowed speed: `requests` in each `seconds`, `concurrency` at a time; no `requests` = no known limit."""
+    """Allowed speed: `requests` in each `seconds`, `concurrency` at a time; none = no known limit."""
 
     requests: int | None = None
     seconds: float = 1.0

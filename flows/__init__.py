@@ -1,0 +1,1 @@
+"""Prefect flows: a sync flow for each entity, system flows, and the one-off legacy migration."""
