@@ -38,6 +38,14 @@ class Known:
     incomplete: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Match:
+    """An ERP record found by natural key; `external_id` is set where it has a mapping here already."""
+
+    internal_id: UUID
+    external_id: str | None = None
+
+
 @dataclass(slots=True)
 class Change:
     """One record to write: decided, its references resolved. `refs` maps keys to internal ids."""
@@ -59,7 +67,6 @@ class Issue:
     external_id: str
     error: SyncError
     payload: bytes
-    field: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,8 +123,8 @@ class Store(Protocol):
         """Internal ids of referenced records; what has no mapping is left out."""
         ...
 
-    async def match(self, kind: str, values: Sequence[str]) -> dict[str, list[UUID]]:
-        """ERP records without mapping by natural key (SKU, document, slug, number)."""
+    async def match(self, kind: str, values: Sequence[str]) -> dict[str, list[Match]]:
+        """ERP records by natural key (SKU, document, slug, number)."""
         ...
 
     async def commit(

@@ -112,6 +112,7 @@ class Order(Record, frozen=True, kw_only=True):
     discount: Decimal
     shipping: Decimal
     tax: Decimal
+    fees: Decimal = Decimal("0.00")
     customer_id: str | None = None  # external id; None for a guest
     buyer_name: str = ""
     buyer_document: str | None = None

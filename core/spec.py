@@ -4,9 +4,10 @@ A provider module in `providers/` builds one `Provider`. What the declaration ca
 with its own `read` function of the same signature; rules, tables, flows and tests stay the same.
 """
 
+import dataclasses
 import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Literal, Protocol
 
@@ -63,34 +64,44 @@ class Incremental:
 
     `overlap` is asked again on every run: late commits and equal timestamps are found by it, and repeats
     cost one hash comparison. `full_every`: a complete scan at least so often, for what the filter misses.
+    Values of `field` sort as text in the order of time; `parse` and `format` turn them to UTC and back.
     """
 
     param: str
     field: str
+    parse: Callable[[str], datetime]
+    format: Callable[[datetime], str]
     overlap: timedelta
     full_every: timedelta
-    extra: Mapping[str, str] = field(default_factory=dict)
+    extra: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
-    """One answer of a list. `next` is the place of the following page, None at the end.
+class Answer:
+    """A decoded answer of the external system: JSON data and headers."""
 
-    `total` counts all records of the scan where the system tells it; `clock` is the system's own time.
-    """
+    data: Any
+    headers: httpx.Headers
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What one answer of a list gave: new records, the following place (None = end), the total if told."""
 
     items: Sequence[Raw]
     next: str | None
     total: int | None = None
-    clock: datetime | None = None
 
 
 class Source(Protocol):
-    """What a `read` function may use: signed, rate-limited, size-capped HTTP to one integration."""
+    """What a resource's own functions may use: signed, rate-limited, size-capped calls to one integration."""
 
-    settings: Settings
+    @property
+    def settings(self) -> Settings: ...
 
-    async def get(self, path: str, params: Mapping[str, str] | None = None) -> httpx.Response: ...
+    async def get(self, path: str, params: Mapping[str, str] | None = None) -> Answer:
+        """One read, repeated on transient failures. Raises the classes of `core.errors`."""
+        ...
 
 
 class Paging(Protocol):
@@ -100,16 +111,16 @@ class Paging(Protocol):
         """Query parameters of the page at `place`; None is the first."""
         ...
 
-    def next(self, place: str | None, items: Sequence[Raw], response: httpx.Response) -> str | None:
-        """The following place; None at the end."""
+    def step(self, place: str | None, answer: Answer) -> Step:
+        """Read an answer. Raises `ContractError` for an answer that is no page."""
         ...
 
-    def ahead(self, place: str | None, response: httpx.Response, count: int) -> list[str]:
-        """Up to `count` later places that can be asked for at once; empty where only the answer tells."""
+    def ahead(self, place: str, total: int | None, count: int) -> list[dict[str, str]]:
+        """Parameters of up to `count` pages after `place`; empty where only the answer tells."""
         ...
 
 
-Mapper = Callable[[Raw], Record]
+Mapper = Callable[[Raw, Settings], Record]
 Expand = Callable[[Source, Sequence[Raw]], Awaitable[Sequence[Raw]]]
 
 
@@ -117,27 +128,29 @@ Expand = Callable[[Source, Sequence[Raw]], Awaitable[Sequence[Raw]]]
 class Resource:
     """How one entity is read. `map` raises `RecordError` for a record that cannot be used.
 
-    `expand` may fetch what the list leaves out (variations); `map_many` turns one raw record into several.
-    `version` goes into the record hash: raise it when `map` changes, and everything is written once more.
+    `expand` may fetch what the list leaves out (variations); `split` turns one raw record into several;
+    raw records that are not `wanted` (drafts) are skipped. `version` goes into the record hash: raise it
+    when `map` changes, and everything is written once more.
     """
 
     path: str
     paging: Paging
     map: Mapper
-    params: Mapping[str, str] = field(default_factory=dict)
+    params: Mapping[str, str] = dataclasses.field(default_factory=dict)
     incremental: Incremental | None = None
     expand: Expand | None = None
     split: Callable[[Raw], Sequence[Raw]] | None = None
+    wanted: Callable[[Raw], bool] | None = None
     version: int = 1
     directions: frozenset[Direction] = frozenset({Direction.IMPORT})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Probe:
-    """The cheapest call that needs the credential (Testar Conexão), and one for each entity."""
+    """The cheapest call that needs the credential (Testar Conexão); `params` fit every resource's path."""
 
     path: str
-    params: Mapping[str, str] = field(default_factory=dict)
+    params: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

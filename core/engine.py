@@ -1,0 +1,273 @@
+"""The four steps of an import: fetch, map, transform, upsert. Each takes and gives one opaque batch.
+
+Only `fetch` talks to the external system and only `upsert` writes, so a run can be killed between or inside
+any of them: the next one goes on from the cursor that was committed with the last batch.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+from uuid import UUID
+
+import msgspec
+from uuid_utils.compat import uuid7
+
+from core.batch import Batch, Job, Mapped
+from core.entities import Entity, Matching
+from core.errors import ConflictError, MappingNotFound, RecordError, SyncError
+from core.hashing import canonical, record_hash
+from core.planning import Decision, decide
+from core.ports import VARIANTS, Change, Cursor, Issue, Key, Known, Match
+from core.reading import Reader
+from core.records import Product, Record, StockLevel
+from core.references import NATURAL_KEYS, missing, natural_key, references, sellable
+from core.spec import Raw
+
+MALFORMED = (KeyError, TypeError, ValueError, ArithmeticError, AttributeError, LookupError)
+"""What a mapping function raises on a record of unexpected shape."""
+
+
+def start(job: Job, last_full_at: datetime | None, now: datetime) -> Cursor:
+    """The cursor this run begins with: the scan under way goes on, else a new one starts.
+
+    A scan is complete when asked for, when the source has no filter or nothing was read yet, and when the
+    last complete one is older than the source allows (its filter misses some changes).
+    """
+    cursor, incremental = job.cursor, job.resource.incremental
+    if cursor.scanning and (cursor.full or not job.full):
+        return cursor
+    stale = incremental is None or last_full_at is None or now - last_full_at >= incremental.full_every
+    if job.full or stale or incremental is None or cursor.watermark is None:
+        return Cursor(watermark=cursor.watermark, scanning=True, full=True)
+    return Cursor(watermark=cursor.watermark, scanning=True, since=cursor.watermark - incremental.overlap)
+
+
+async def fetch(job: Job, cursor: Cursor) -> Batch:
+    """Read pages until the batch is full or the scan ends. Raises what the source raises."""
+    job.reader = job.reader or Reader(job.source, job.resource, _scan_params(job, cursor), job.concurrency)
+    raw: list[Raw] = []
+    place = cursor.place
+    while True:
+        step = await job.reader.step(place)
+        raw.extend(_split(job, step.items))
+        place = step.next
+        job.total = step.total if step.total is not None else job.total
+        if place is None or len(raw) >= job.batch_size:
+            break
+    cursor = replace(
+        cursor,
+        place=place,
+        signpost=cursor.signpost or job.reader.clock,
+        high=_highest(job, raw, cursor.high),
+    )
+    last = place is None
+    return Batch(raw, _finished(cursor) if last else cursor, job.total, last=last)
+
+
+def map_records(job: Job, batch: Batch) -> Batch:
+    """Map raw records to canonical ones; a record that cannot be mapped becomes an issue.
+
+    A record that a page repeats counts once, in its later form.
+    """
+    mapped: dict[str, Mapped] = {}
+    wanted = job.resource.wanted
+    for raw in batch.raw:
+        if wanted is not None and not wanted(raw):
+            batch.skipped += 1
+            continue
+        try:
+            record = job.resource.map(raw, job.source.settings)
+            _require_key(record, job.matching)
+            data = canonical(record)
+        except RecordError as error:
+            batch.issues.append(_issue(raw, error))
+        except MALFORMED as error:
+            batch.issues.append(_issue(raw, _malformed(error)))
+        else:
+            mapped[record.external_id] = Mapped(raw, record, data, record_hash(data, job.resource.version))
+    batch.mapped = list(mapped.values())
+    batch.raw = ()
+    return batch
+
+
+async def transform(job: Job, batch: Batch) -> Batch:
+    """Compare with what is known, resolve references and decide what to write."""
+    known = await job.store.known(job.entity.value, [item.record.external_id for item in batch.mapped])
+    pending = [item for item in batch.mapped if not _unchanged(known.get(item.record.external_id), item.hash)]
+    batch.skipped += len(batch.mapped) - len(pending)
+    batch.mapped = []
+    if not pending:
+        return batch
+    refs = await _resolve(job, [item.record for item in pending])
+    matches = await _matches(job, pending, known, refs)
+    decided = list(_decide(job, batch, pending, known, matches, refs))
+    own: dict[Key, UUID] = {(job.entity.value, c.record.external_id): c.internal_id for _, c in decided}
+    for item, change in decided:
+        _refer(batch, item, change, {**refs, **own} if job.entity is Entity.CATEGORIES else refs, known)
+    return batch
+
+
+async def upsert(job: Job, batch: Batch) -> Cursor | None:
+    """Write rows, mappings, issues, counters and cursor in one transaction; None after the last batch."""
+    counts = await job.store.commit(
+        batch.changes, batch.issues, skipped=batch.skipped, cursor=batch.cursor, total=batch.total
+    )
+    job.counts += counts
+    job.cursor = batch.cursor
+    return None if batch.last else batch.cursor
+
+
+def _scan_params(job: Job, cursor: Cursor) -> dict[str, str]:
+    incremental = job.resource.incremental
+    if cursor.since is None or incremental is None:
+        return dict(job.resource.params)
+    since = {incremental.param: incremental.format(cursor.since)}
+    return {**job.resource.params, **since, **incremental.extra}
+
+
+def _split(job: Job, items: Sequence[Raw]) -> Iterator[Raw]:
+    if job.resource.split is None:
+        yield from items
+        return
+    for item in items:
+        yield from job.resource.split(item)
+
+
+def _highest(job: Job, raw: Sequence[Raw], high: datetime | None) -> datetime | None:
+    incremental = job.resource.incremental
+    if incremental is None:
+        return high
+    texts = [text for item in raw if isinstance(text := item.get(incremental.field), str) and text]
+    if not texts:
+        return high
+    newest = incremental.parse(max(texts))
+    return newest if high is None else max(high, newest)
+
+
+def _finished(cursor: Cursor) -> Cursor:
+    """The cursor after a whole scan. The watermark never passes the moment the scan began: what changed
+    behind the reader's back while it ran is asked for again."""
+    seen = [moment for moment in (cursor.high, cursor.signpost) if moment is not None]
+    watermark = min(seen) if cursor.high is not None else None
+    if watermark is None or (cursor.watermark is not None and cursor.watermark > watermark):
+        watermark = cursor.watermark
+    return Cursor(watermark=watermark, full=cursor.full)
+
+
+def _require_key(record: Record, matching: Matching) -> None:
+    if matching is Matching.SKU and isinstance(record, Product) and not record.sku and not record.variants:
+        raise RecordError("Produto sem SKU: preencha o SKU na origem ou pareie por ID.", field="sku")
+
+
+def _malformed(error: BaseException) -> RecordError:
+    name = str(error.args[0])[:60] if isinstance(error, KeyError) and error.args else ""
+    if isinstance(error, ValueError) and error.args:
+        return RecordError(str(error.args[0])[:200], field=getattr(error, "field", ""))
+    return RecordError("O registro tem um campo ausente ou de tipo inesperado.", field=name)
+
+
+def _issue(raw: Raw, error: SyncError) -> Issue:
+    return Issue(str(raw.get("id", "")), error, msgspec.json.encode(raw))
+
+
+def _unchanged(known: Known | None, record_hash_: bytes) -> bool:
+    return known is not None and known.external_hash == record_hash_ and not known.incomplete
+
+
+async def _resolve(job: Job, records: Sequence[Record]) -> dict[Key, UUID]:
+    keys = list(dict.fromkeys(key for record in records for key in references(record)))
+    refs = await job.store.resolve(keys) if keys else {}
+    return refs | await _by_sku(job, records, refs)
+
+
+async def _by_sku(job: Job, records: Sequence[Record], refs: Mapping[Key, UUID]) -> dict[Key, UUID]:
+    """Variants and stock items without mapping, found by their SKU where pairs are matched so."""
+    wanted: dict[Key, str] = {}
+    for record in records:
+        if isinstance(record, Product):
+            wanted |= {(VARIANTS, v.external_id): v.sku for v in record.variants if v.sku}
+        elif isinstance(record, StockLevel) and record.sku:
+            wanted[sellable(record)] = record.sku
+    wanted = {key: sku for key, sku in wanted.items() if key not in refs}
+    found: dict[Key, UUID] = {}
+    if not wanted or job.matching is not Matching.SKU:
+        return found
+    for kind in {kind for kind, _ in wanted}:
+        matches = await job.store.match(kind, [sku for key, sku in wanted.items() if key[0] == kind])
+        for key, sku in wanted.items():
+            candidates = matches.get(sku, []) if key[0] == kind else []
+            if len(candidates) == 1:
+                found[key] = candidates[0].internal_id
+    return found
+
+
+async def _matches(
+    job: Job, pending: Sequence[Mapped], known: Mapping[str, Known], refs: Mapping[Key, UUID]
+) -> dict[str, list[Match]]:
+    values = [
+        value
+        for item in pending
+        if item.record.external_id not in known and (value := _natural(item.record, refs)) is not None
+    ]
+    return await job.store.match(job.entity.value, values) if values else {}
+
+
+def _natural(record: Record, refs: Mapping[Key, UUID]) -> str | None:
+    if isinstance(record, StockLevel) and sellable(record) not in refs:
+        return None
+    return natural_key(record, refs)
+
+
+def _decide(
+    job: Job,
+    batch: Batch,
+    pending: Sequence[Mapped],
+    known: Mapping[str, Known],
+    matches: Mapping[str, list[Match]],
+    refs: Mapping[Key, UUID],
+) -> Iterator[tuple[Mapped, Change]]:
+    label = NATURAL_KEYS[job.entity]
+    matching = Matching.SKU if job.entity is Entity.STOCK else job.matching
+    taken: set[str] = set()
+    for item in pending:
+        seen = known.get(item.record.external_id)
+        value = None if seen else _natural(item.record, refs)
+        try:
+            if isinstance(item.record, StockLevel) and sellable(item.record) not in refs:
+                raise MappingNotFound("O produto deste estoque não tem vínculo no ERP.", field="id")
+            if value is not None and value in taken:
+                raise ConflictError(f"Dois registros externos têm o mesmo {label}.")
+            decision = decide(seen, item.hash, matches.get(value, []) if value else [], matching, label)
+        except (RecordError, ConflictError) as error:
+            batch.issues.append(_issue(item.raw, error))
+            continue
+        if value is not None:
+            taken.add(value)
+        yield item, _change(item, decision, seen)
+
+
+def _change(item: Mapped, decision: Decision, seen: Known | None) -> Change:
+    return Change(
+        action=decision.action,
+        record=item.record,
+        canonical=item.canonical,
+        hash=item.hash,
+        internal_id=decision.internal_id or uuid7(),
+        mapping_id=seen.mapping_id if seen else uuid7(),
+    )
+
+
+def _refer(
+    batch: Batch, item: Mapped, change: Change, refs: Mapping[Key, UUID], known: Mapping[str, Known]
+) -> None:
+    """Give the change its references; one whose hash stands and still misses some is left as it is."""
+    seen = known.get(change.record.external_id)
+    change.refs = {key: refs[key] for key in references(change.record) if key in refs}
+    if isinstance(change.record, Product):
+        variants = [(VARIANTS, variant.external_id) for variant in change.record.variants]
+        change.refs = {**change.refs, **{key: uuid7() for key in variants if key not in refs}}
+    change.incomplete = bool(missing(change.record, refs))
+    if change.incomplete and seen is not None and seen.external_hash == item.hash:
+        batch.skipped += 1
+        return
+    batch.changes.append(change)

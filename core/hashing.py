@@ -1,0 +1,57 @@
+"""Canonical bytes of a record, and their hash.
+
+Equal records give equal bytes: fields come in declaration order, decimals in one normal form (made here, by
+`money` and `quantity`), times in UTC.
+"""
+
+import hashlib
+from decimal import Decimal, InvalidOperation
+
+import msgspec
+
+from core.records import Record
+
+_encoder = msgspec.json.Encoder(order="deterministic")
+_CENT = Decimal("0.01")
+
+
+def canonical(record: Record) -> bytes:
+    return _encoder.encode(record)
+
+
+def record_hash(canonical_bytes: bytes, version: int) -> bytes:
+    """SHA-256 (32 bytes) over the mapping's version and the canonical bytes."""
+    return hashlib.sha256(b"%d:" % version + canonical_bytes).digest()
+
+
+def money(value: str | float | Decimal) -> Decimal:
+    """An amount with two decimals, or three or four where they are not zero.
+
+    Raises `ValueError` (pt-BR) for what is not a plain decimal number.
+    """
+    number = round(_number(value), 4)
+    cents = round(number, 2)
+    return cents if number == cents else _trimmed(number)
+
+
+def quantity(value: str | float | Decimal) -> Decimal:
+    """A count or measure with up to four decimals and no trailing zeros. Raises `ValueError` (pt-BR)."""
+    return _trimmed(round(_number(value), 4))
+
+
+def _number(value: str | float | Decimal) -> Decimal:
+    if isinstance(value, bool):
+        raise ValueError("O valor não é um número.")
+    try:
+        number = Decimal(value) if isinstance(value, (str, int, Decimal)) else Decimal(repr(value))
+        if not number.is_finite() or number.adjusted() > 10:
+            raise ValueError(f"Valor fora do intervalo aceito: {str(value)[:40]!r}.")
+    except InvalidOperation:
+        raise ValueError(f"O valor não é um número: {str(value)[:40]!r}.") from None
+    return number
+
+
+def _trimmed(number: Decimal) -> Decimal:
+    number = number.normalize()
+    exponent = number.as_tuple().exponent
+    return number.quantize(Decimal(1)) if isinstance(exponent, int) and exponent > 0 else number + 0

@@ -1,0 +1,101 @@
+"""Testar Conexão: one simple call to the external system, with its raw answer for diagnosis."""
+
+import time
+from dataclasses import dataclass
+
+import httpx
+
+from core.entities import Entity
+from core.errors import Advice, SyncError
+from core.http import classify, decode, translate
+from core.redaction import Redactor
+from core.spec import Provider, Settings
+
+LONGEST_BODY = 4000
+
+
+@dataclass(frozen=True, slots=True)
+class EntityCheck:
+    """Whether the credential may read one entity."""
+
+    entity: Entity
+    ok: bool
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class ProbeResult:
+    """`headers` and `body` are the raw answer without secrets and personal data; `seconds` the call's time."""
+
+    ok: bool
+    message: str
+    seconds: float
+    status: int | None = None
+    headers: tuple[tuple[str, str], ...] = ()
+    body: str = ""
+    advice: Advice | None = None
+    checks: tuple[EntityCheck, ...] = ()
+
+
+async def probe(provider: Provider, settings: Settings, client: httpx.AsyncClient) -> ProbeResult:
+    """Call the provider's probe, and where that works the list of each entity. Never raises `SyncError`."""
+    redactor = Redactor(settings[name] for name in provider.secret_names if settings.get(name))
+    began = time.perf_counter()
+    try:
+        response = await client.get(provider.probe.path, params=dict(provider.probe.params))
+    except httpx.HTTPError as exc:
+        return _failed(translate(exc), time.perf_counter() - began)
+    except SyncError as error:
+        return _failed(error, time.perf_counter() - began)
+    seconds = time.perf_counter() - began
+    raw = {
+        "status": response.status_code,
+        "headers": tuple((name, redactor(value)) for name, value in _plain(redactor, response.headers)),
+        "body": _body(redactor, response),
+    }
+    error = _verdict(response, provider)
+    if error is not None:
+        return ProbeResult(ok=False, message=error.message, seconds=seconds, advice=error.advice, **raw)
+    checks = [await _check(provider, entity, client) for entity in provider.resources]
+    denied = [check.entity.label for check in checks if not check.ok]
+    message = f"Sem acesso a: {', '.join(denied)}." if denied else "Conexão e credenciais válidas."
+    return ProbeResult(ok=not denied, message=message, seconds=seconds, checks=tuple(checks), **raw)
+
+
+async def _check(provider: Provider, entity: Entity, client: httpx.AsyncClient) -> EntityCheck:
+    try:
+        response = await client.get(provider.resources[entity].path, params=dict(provider.probe.params))
+        error = _verdict(response, provider)
+    except httpx.HTTPError as exc:
+        error = translate(exc)
+    except SyncError as exc:
+        error = exc
+    return EntityCheck(entity, error is None, error.message if error else "ok")
+
+
+def _verdict(response: httpx.Response, provider: Provider) -> SyncError | None:
+    error = classify(response, provider)
+    if error is not None:
+        return error
+    try:
+        decode(response, provider)
+    except SyncError as exc:
+        return exc
+    return None
+
+
+def _failed(error: SyncError, seconds: float) -> ProbeResult:
+    return ProbeResult(ok=False, message=error.message, seconds=seconds, advice=error.advice)
+
+
+def _plain(redactor: Redactor, headers: httpx.Headers) -> list[tuple[str, str]]:
+    safe = redactor.data(dict(headers))
+    return [(name, str(value)) for name, value in safe.items()]
+
+
+def _body(redactor: Redactor, response: httpx.Response) -> str:
+    text = response.text[:LONGEST_BODY]
+    try:
+        return str(redactor.data([text])[0])
+    except ValueError:
+        return redactor(text)

@@ -1,0 +1,72 @@
+"""Which other records a record points at, and the natural key it can be found by."""
+
+from collections.abc import Mapping, Sequence
+from uuid import UUID
+
+from core.entities import Entity
+from core.ports import VARIANTS, Key
+from core.records import Category, Customer, Order, OrderItem, Product, Record, StockLevel
+
+NATURAL_KEYS = {
+    Entity.PRODUCTS: "SKU",
+    Entity.STOCK: "item e filial",
+    Entity.CATEGORIES: "slug",
+    Entity.CUSTOMERS: "CPF/CNPJ",
+    Entity.ORDERS: "número",
+}
+"""What an admin calls each entity's natural key."""
+
+
+def references(record: Record) -> list[Key]:
+    """Keys of the mapped records that `record` needs by internal id, its own variants among them."""
+    match record:
+        case Product():
+            categories = [(Entity.CATEGORIES.value, id_) for id_ in record.category_ids]
+            return categories + [(VARIANTS, variant.external_id) for variant in record.variants]
+        case Category(parent_id=str() as parent):
+            return [(Entity.CATEGORIES.value, parent)]
+        case StockLevel():
+            return [sellable(record)]
+        case Order():
+            customer = [(Entity.CUSTOMERS.value, record.customer_id)] if record.customer_id else []
+            return customer + [key for item in record.items for key in item_keys(item)]
+        case _:
+            return []
+
+
+def sellable(record: StockLevel) -> Key:
+    """The mapping key of the product or variant that a stock level counts."""
+    if record.variant_id is not None:
+        return VARIANTS, record.variant_id
+    return Entity.PRODUCTS.value, record.product_id
+
+
+def item_keys(item: OrderItem) -> list[Key]:
+    keys: list[Key] = []
+    if item.product_id:
+        keys.append((Entity.PRODUCTS.value, item.product_id))
+    if item.variant_id:
+        keys.append((VARIANTS, item.variant_id))
+    return keys
+
+
+def natural_key(record: Record, refs: Mapping[Key, UUID]) -> str | None:
+    """The value an ERP record could be recognised by; None where the record has none."""
+    match record:
+        case Product():
+            return record.sku
+        case StockLevel():
+            return str(refs[sellable(record)])
+        case Category():
+            return record.slug or None
+        case Customer():
+            return record.document
+        case Order():
+            return record.number
+        case _:
+            return None
+
+
+def missing(record: Record, refs: Mapping[Key, UUID]) -> Sequence[Key]:
+    """Referenced records that have no mapping yet; variants come with their product and never miss."""
+    return [key for key in references(record) if key[0] != VARIANTS and key not in refs]

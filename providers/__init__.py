@@ -1,0 +1,1 @@
+"""External systems: one module for each, and the registry."""

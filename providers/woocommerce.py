@@ -1,0 +1,494 @@
+"""WooCommerce REST API v3, with the fields of "Brazilian Market on WooCommerce".
+
+Docs: https://woocommerce.github.io/woocommerce-rest-api-docs/
+Lists are read in ascending id order: their order by modification moves while it is read. Customers and
+categories have no "modified since" filter. `modified_after` is strictly later and wants UTC without "Z"
+beside `dates_are_gmt`. Basic authentication is refused on plain HTTP, where OAuth 1.0a signs instead.
+"""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from html import unescape
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpx
+
+from core.brazil import document as valid_document
+from core.brazil import person_type
+from core.entities import Entity
+from core.errors import ConflictError, RecordError
+from core.hashing import money, quantity
+from core.oauth1 import OAuth1
+from core.paging import OffsetById
+from core.records import Address, Category, Customer, Order, OrderItem, Product, StockLevel, Variant
+from core.spec import (
+    ErrorRule,
+    Incremental,
+    Probe,
+    Provider,
+    RateLimit,
+    Raw,
+    Resource,
+    Setting,
+    Settings,
+    Source,
+)
+
+PAGES = OffsetById(size=100, total_header="x-wp-total")
+BY_ID = {"orderby": "id", "order": "asc"}
+STOCK_FIELDS = "id,sku,type,parent_id,manage_stock,stock_quantity,date_modified_gmt"
+ZERO = Decimal("0.00")
+
+STATUSES = {
+    "pending": "pending",
+    "processing": "paid",
+    "on-hold": "on_hold",
+    "completed": "completed",
+    "cancelled": "cancelled",
+    "trash": "cancelled",
+    "refunded": "refunded",
+    "failed": "failed",
+}
+WEIGHT_KG = {
+    "kg": Decimal(1),
+    "g": Decimal("0.001"),
+    "lbs": Decimal("0.45359237"),
+    "oz": Decimal("0.0283495"),
+}
+LENGTH_CM = {
+    "cm": Decimal(1),
+    "m": Decimal(100),
+    "mm": Decimal("0.1"),
+    "in": Decimal("2.54"),
+    "yd": Decimal("91.44"),
+}
+
+
+def utc(text: str) -> datetime:
+    """A `*_gmt` date: UTC without offset."""
+    return datetime.fromisoformat(text).replace(tzinfo=UTC)
+
+
+def gmt(moment: datetime) -> str:
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S")
+
+
+CHANGED = Incremental(
+    param="modified_after",
+    field="date_modified_gmt",
+    parse=utc,
+    format=gmt,
+    overlap=timedelta(minutes=5),
+    # A product created with a past date never shows in modified_after.
+    full_every=timedelta(days=1),
+    extra={"dates_are_gmt": "true"},
+)
+
+
+class QueryKeys(httpx.Auth):
+    """The keys in the query, for web servers that strip the Authorization header."""
+
+    def __init__(self, key: str, secret: str) -> None:
+        self._keys = {"consumer_key": key, "consumer_secret": secret}
+
+    def auth_flow(self, request: httpx.Request) -> Any:
+        request.url = request.url.copy_merge_params(self._keys)
+        yield request
+
+
+def auth(settings: Settings) -> httpx.Auth:
+    key, secret = settings["consumer_key"], settings["consumer_secret"]
+    if urlsplit(settings["base_url"]).scheme == "http":
+        return OAuth1(key, secret)
+    if settings.get("auth_in_query") == "true":
+        return QueryKeys(key, secret)
+    return httpx.BasicAuth(key, secret)
+
+
+def rate(settings: Settings) -> RateLimit:
+    """WooCommerce documents no limit; hosts have their own, which the admin may type in."""
+    requests = settings.get("requests_per_second")
+    return RateLimit(requests=int(requests) if requests else None, concurrency=2)
+
+
+def rate_key(settings: Settings) -> str:
+    return f"woocommerce:{urlsplit(settings['base_url']).netloc.lower()}"
+
+
+async def with_variations(source: Source, items: Sequence[Raw], fields: Mapping[str, str]) -> Sequence[Raw]:
+    """Variable products carry only the ids of their variations: fetch those, a product at a time."""
+
+    async def fetch(item: Raw) -> None:
+        item["_variations"] = await _variations(source, item["id"], fields)
+
+    await asyncio.gather(*(fetch(item) for item in items if item.get("type") == "variable"))
+    return items
+
+
+async def _variations(source: Source, product_id: int, fields: Mapping[str, str]) -> list[Raw]:
+    found: list[Raw] = []
+    place: str | None = None
+    while True:
+        params = {**BY_ID, **fields, **PAGES.params(place)}
+        step = PAGES.step(place, await source.get(f"products/{product_id}/variations", params))
+        found.extend(step.items)
+        place = step.next
+        if place is None:
+            return found
+
+
+async def expand_products(source: Source, items: Sequence[Raw]) -> Sequence[Raw]:
+    return await with_variations(source, items, {})
+
+
+async def expand_stock(source: Source, items: Sequence[Raw]) -> Sequence[Raw]:
+    return await with_variations(source, items, {"_fields": STOCK_FIELDS})
+
+
+def split_stock(raw: Raw) -> list[Raw]:
+    """The records that count stock themselves: the product, or each of its variations."""
+    variations = [{**item, "parent_id": raw["id"]} for item in raw.get("_variations", ())]
+    return [item for item in (raw, *variations) if item.get("manage_stock") is True]
+
+
+def product_from(raw: Raw, settings: Settings) -> Product:
+    weight, length = _units(settings)
+    size = raw.get("dimensions") or {}
+    return Product(
+        external_id=str(raw["id"]),
+        updated_at=_moment(raw.get("date_modified_gmt")),
+        sku=raw.get("sku") or None,
+        name=unescape(raw["name"]),
+        description=raw.get("description") or "",
+        price=_price(raw),
+        sale_price=_optional_money(raw.get("sale_price"), "sale_price"),
+        gtin=raw.get("global_unique_id") or None,
+        active=raw["status"] == "publish",
+        weight_kg=_measure(raw.get("weight"), weight, "weight"),
+        length_cm=_measure(size.get("length"), length, "dimensions.length"),
+        width_cm=_measure(size.get("width"), length, "dimensions.width"),
+        height_cm=_measure(size.get("height"), length, "dimensions.height"),
+        category_ids=tuple([str(category["id"]) for category in raw.get("categories") or ()]),
+        image_urls=tuple([image["src"] for image in raw.get("images") or ()]),
+        variants=tuple([variant_from(item, weight) for item in raw.get("_variations") or ()]),
+    )
+
+
+def variant_from(raw: Raw, weight: Decimal) -> Variant:
+    return Variant(
+        external_id=str(raw["id"]),
+        updated_at=_moment(raw.get("date_modified_gmt")),
+        sku=raw.get("sku") or None,
+        price=_price(raw),
+        sale_price=_optional_money(raw.get("sale_price"), "sale_price"),
+        gtin=raw.get("global_unique_id") or None,
+        active=raw["status"] == "publish",
+        options={option["name"]: option["option"] for option in raw.get("attributes") or ()},
+        weight_kg=_measure(raw.get("weight"), weight, "weight"),
+    )
+
+
+def stock_from(raw: Raw, _settings: Settings) -> StockLevel:
+    parent = raw.get("parent_id")
+    is_variant = raw.get("type") == "variation"
+    return StockLevel(
+        external_id=str(raw["id"]),
+        updated_at=_moment(raw.get("date_modified_gmt")),
+        product_id=str(parent if is_variant else raw["id"]),
+        variant_id=str(raw["id"]) if is_variant else None,
+        sku=raw.get("sku") or None,
+        on_hand=quantity(raw["stock_quantity"] if raw.get("stock_quantity") is not None else 0),
+    )
+
+
+def category_from(raw: Raw, _settings: Settings) -> Category:
+    return Category(
+        external_id=str(raw["id"]),
+        name=unescape(raw["name"]),
+        slug=raw.get("slug") or "",
+        parent_id=str(raw["parent"]) if raw.get("parent") else None,
+        description=raw.get("description") or "",
+        position=int(raw.get("menu_order") or 0),
+    )
+
+
+def customer_from(raw: Raw, _settings: Settings) -> Customer:
+    billing = raw.get("billing") or {}
+    extra = _extra(raw, "billing_")
+    document = _document(billing, extra)
+    name = f"{raw.get('first_name') or ''} {raw.get('last_name') or ''}".strip()
+    return Customer(
+        external_id=str(raw["id"]),
+        updated_at=_moment(raw.get("date_modified_gmt")),
+        name=unescape(billing.get("company") or "" if _is_company(document) else "")
+        or unescape(name)
+        or raw.get("username", ""),
+        person_type=person_type(document) if document else None,
+        document=document,
+        state_registration=(billing.get("ie") or extra.get("ie")) or None,
+        email=raw.get("email") or None,
+        phone=(billing.get("phone") or extra.get("cellphone")) or None,
+        addresses=_addresses(raw, extra),
+    )
+
+
+def order_from(raw: Raw, _settings: Settings) -> Order:
+    billing = raw.get("billing") or {}
+    extra = _extra(raw, "_billing_")
+    items = tuple([_item(line) for line in raw["line_items"]])
+    document, remark = _buyer_document(billing, extra)
+    lines = raw.get("shipping_lines") or ()
+    return Order(
+        external_id=str(raw["id"]),
+        updated_at=_moment(raw.get("date_modified_gmt")),
+        number=str(raw["number"]),
+        status=STATUSES.get(raw["status"], "other"),
+        external_status=raw["status"],
+        currency=raw["currency"],
+        total=_money(raw["total"], "total"),
+        items_total=sum(
+            (_money(line["subtotal"], "line_items.subtotal") for line in raw["line_items"]), ZERO
+        ),
+        discount=_money(raw["discount_total"], "discount_total"),
+        shipping=_money(raw["shipping_total"], "shipping_total"),
+        tax=_money(raw["total_tax"], "total_tax"),
+        fees=sum((_money(fee["total"], "fee_lines.total") for fee in raw.get("fee_lines") or ()), ZERO),
+        customer_id=str(raw["customer_id"]) if raw.get("customer_id") else None,
+        buyer_name=unescape(f"{billing.get('first_name', '')} {billing.get('last_name', '')}".strip()),
+        buyer_document=document,
+        buyer_email=billing.get("email") or None,
+        buyer_phone=billing.get("phone") or None,
+        payment_method=raw.get("payment_method_title") or raw.get("payment_method") or "",
+        shipping_method=", ".join(line["method_title"] for line in lines),
+        note="\n".join(text for text in (raw.get("customer_note"), remark) if text),
+        placed_at=utc(_required(raw, "date_created_gmt")),
+        paid_at=_moment(raw.get("date_paid_gmt")),
+        addresses=_addresses(raw, extra),
+        items=items,
+    )
+
+
+def _item(raw: Raw) -> OrderItem:
+    count = quantity(raw["quantity"])
+    subtotal, total = _money(raw["subtotal"], "line_items.subtotal"), _money(raw["total"], "line_items.total")
+    return OrderItem(
+        external_id=str(raw["id"]),
+        product_id=str(raw["product_id"]) if raw.get("product_id") else None,
+        variant_id=str(raw["variation_id"]) if raw.get("variation_id") else None,
+        sku=raw.get("sku") or None,
+        name=unescape(raw["name"]),
+        quantity=count,
+        unit_price=money(round(subtotal / count, 4)) if count else ZERO,
+        discount=subtotal - total,
+        total=total,
+    )
+
+
+def _addresses(raw: Raw, extra: Mapping[str, str]) -> tuple[Address, ...]:
+    found = ((kind, raw.get(kind) or {}) for kind in ("billing", "shipping"))
+    return tuple([_address(kind, part, extra) for kind, part in found if part.get("address_1")])
+
+
+def _address(kind: str, part: Raw, extra: Mapping[str, str]) -> Address:
+    own = extra if kind == "billing" else {}
+    postal_code = part.get("postcode") or ""
+    country = part.get("country") or "BR"
+    return Address(
+        kind=kind,
+        name=unescape(f"{part.get('first_name', '')} {part.get('last_name', '')}".strip()),
+        street=part["address_1"],
+        number=str(part.get("number") or own.get("number") or ""),
+        complement=part.get("address_2") or "",
+        district=part.get("neighborhood") or own.get("neighborhood") or "",
+        city=part.get("city") or "",
+        state=part.get("state") or "",
+        postal_code="".join(filter(str.isdigit, postal_code)) if country == "BR" else postal_code,
+        country=country,
+    )
+
+
+def _extra(raw: Raw, prefix: str) -> dict[str, str]:
+    """The Brazilian fields that the plugin keeps as free fields: `billing_cpf`, `_billing_cpf` and so on."""
+    return {
+        item["key"].removeprefix(prefix): str(item["value"])
+        for item in raw.get("meta_data") or ()
+        if item["key"].startswith(prefix)
+    }
+
+
+def _typed_document(billing: Raw, extra: Mapping[str, str]) -> str:
+    names = ("cpf", "cnpj")
+    return next((text for name in names if (text := billing.get(name) or extra.get(name))), "")
+
+
+def _document(billing: Raw, extra: Mapping[str, str]) -> str | None:
+    text = _typed_document(billing, extra)
+    if not text:
+        return None
+    try:
+        return valid_document(text)
+    except ValueError as error:
+        raise RecordError(str(error), field="billing.cpf/cnpj") from None
+
+
+def _buyer_document(billing: Raw, extra: Mapping[str, str]) -> tuple[str | None, str]:
+    """An order is worth more than its document: an invalid one is kept as a remark for the operator."""
+    text = _typed_document(billing, extra)
+    try:
+        return (valid_document(text) if text else None), ""
+    except ValueError:
+        return None, f"CPF/CNPJ informado na loja é inválido: {text}"
+
+
+def _is_company(document: str | None) -> bool:
+    return document is not None and person_type(document) == "J"
+
+
+def _required(raw: Raw, name: str) -> str:
+    text = raw.get(name)
+    if not isinstance(text, str) or not text:
+        raise RecordError(f"Campo obrigatório vazio: {name}.", field=name)
+    return text
+
+
+def _moment(text: str | None) -> datetime | None:
+    return utc(text) if text else None
+
+
+def _price(raw: Raw) -> Decimal | None:
+    return _optional_money(raw.get("regular_price") or raw.get("price"), "regular_price")
+
+
+def _money(value: str | float, name: str) -> Decimal:
+    try:
+        return money(value)
+    except ValueError as error:
+        raise RecordError(str(error), field=name) from None
+
+
+def _optional_money(value: str | None, name: str) -> Decimal | None:
+    return _money(value, name) if value else None
+
+
+def _measure(value: str | None, unit: Decimal, name: str) -> Decimal | None:
+    if not value:
+        return None
+    try:
+        return quantity(quantity(value) * unit)
+    except ValueError as error:
+        raise RecordError(str(error), field=name) from None
+
+
+def _units(settings: Settings) -> tuple[Decimal, Decimal]:
+    weight, length = settings.get("weight_unit") or "kg", settings.get("dimension_unit") or "cm"
+    return WEIGHT_KG[weight], LENGTH_CM[length]
+
+
+WOOCOMMERCE = Provider(
+    key="woocommerce",
+    name="WooCommerce",
+    category="ecommerce",
+    docs="https://woocommerce.github.io/woocommerce-rest-api-docs/",
+    settings=(
+        Setting(
+            name="base_url",
+            label="Endereço da loja",
+            kind="url",
+            placeholder="https://www.minhaloja.com.br",
+            help="O endereço que se abre no navegador, sem /wp-json. Links permanentes devem estar ativos.",
+        ),
+        Setting(
+            name="consumer_key",
+            label="Consumer key",
+            kind="secret",
+            placeholder="ck_…",
+            pattern=r"ck_\w+",
+            help="WooCommerce › Configurações › Avançado › API REST, permissão Leitura/Escrita.",
+        ),
+        Setting(
+            name="consumer_secret",
+            label="Consumer secret",
+            kind="secret",
+            placeholder="cs_…",
+            pattern=r"cs_\w+",
+            help="Mostrado uma única vez, ao criar a chave.",
+        ),
+        Setting(
+            name="auth_in_query",
+            label="Enviar chaves na URL",
+            kind="boolean",
+            required=False,
+            default="false",
+            help="Só para servidores que removem o cabeçalho Authorization.",
+        ),
+        Setting(
+            name="requests_per_second",
+            label="Requisições por segundo",
+            kind="integer",
+            required=False,
+            help="Limite da hospedagem, se houver. Vazio: sem limite, duas chamadas por vez.",
+        ),
+        Setting(
+            name="weight_unit",
+            label="Unidade de peso da loja",
+            kind="choice",
+            required=False,
+            default="kg",
+            choices=tuple((unit, unit) for unit in WEIGHT_KG),
+        ),
+        Setting(
+            name="dimension_unit",
+            label="Unidade de medida da loja",
+            kind="choice",
+            required=False,
+            default="cm",
+            choices=tuple((unit, unit) for unit in LENGTH_CM),
+        ),
+    ),
+    base_url=lambda settings: f"{settings['base_url'].rstrip('/')}/wp-json/wc/v3/",
+    auth=auth,
+    # The index answers without a key; orders do not.
+    probe=Probe(path="orders", params={"per_page": "1", "_fields": "id"}),
+    rate=rate,
+    rate_key=rate_key,
+    errors=(
+        ErrorRule(status=400, code="woocommerce_rest_product_not_created", error=ConflictError),
+        ErrorRule(status=400, code="product_invalid_sku", error=ConflictError),
+    ),
+    resources={
+        Entity.CATEGORIES: Resource(
+            path="products/categories", params=BY_ID, paging=PAGES, map=category_from
+        ),
+        Entity.PRODUCTS: Resource(
+            path="products",
+            params=BY_ID,
+            paging=PAGES,
+            incremental=CHANGED,
+            expand=expand_products,
+            map=product_from,
+        ),
+        Entity.CUSTOMERS: Resource(
+            path="customers", params={**BY_ID, "role": "all"}, paging=PAGES, map=customer_from
+        ),
+        Entity.STOCK: Resource(
+            path="products",
+            params={**BY_ID, "_fields": STOCK_FIELDS},
+            paging=PAGES,
+            incremental=CHANGED,
+            expand=expand_stock,
+            split=split_stock,
+            map=stock_from,
+        ),
+        Entity.ORDERS: Resource(
+            path="orders",
+            params=BY_ID,
+            paging=PAGES,
+            incremental=CHANGED,
+            wanted=lambda raw: raw.get("status") != "checkout-draft",
+            map=order_from,
+        ),
+    },
+)
