@@ -1,7 +1,7 @@
 """Testar Conexão: one simple call to the external system, with its raw answer for diagnosis."""
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import httpx
 
@@ -25,7 +25,7 @@ class EntityCheck:
 
 @dataclass(frozen=True, slots=True)
 class ProbeResult:
-    """`headers` and `body` are the raw answer without secrets and personal data; `seconds` the call's time."""
+    """`headers` and `body` are the raw answer without secrets and personal data; `seconds` its time."""
 
     ok: bool
     message: str
@@ -47,36 +47,39 @@ async def probe(provider: Provider, settings: Settings, client: httpx.AsyncClien
         return _failed(translate(exc), time.perf_counter() - began)
     except SyncError as error:
         return _failed(error, time.perf_counter() - began)
-    seconds = time.perf_counter() - began
-    raw = {
-        "status": response.status_code,
-        "headers": tuple((name, redactor(value)) for name, value in _plain(redactor, response.headers)),
-        "body": _body(redactor, response),
-    }
-    error = _verdict(response, provider)
-    if error is not None:
-        return ProbeResult(ok=False, message=error.message, seconds=seconds, advice=error.advice, **raw)
-    checks = [await _check(provider, entity, client) for entity in provider.resources]
+    answer = ProbeResult(
+        ok=False,
+        message="",
+        seconds=time.perf_counter() - began,
+        status=response.status_code,
+        headers=_headers(redactor, response.headers),
+        body=_body(redactor, response),
+    )
+    refusal = _verdict(response, provider)
+    if refusal is not None:
+        return replace(answer, message=refusal.message, advice=refusal.advice)
+    checks = tuple([await _check(provider, entity, client) for entity in provider.resources])
     denied = [check.entity.label for check in checks if not check.ok]
     message = f"Sem acesso a: {', '.join(denied)}." if denied else "Conexão e credenciais válidas."
-    return ProbeResult(ok=not denied, message=message, seconds=seconds, checks=tuple(checks), **raw)
+    return replace(answer, ok=not denied, message=message, checks=checks)
 
 
 async def _check(provider: Provider, entity: Entity, client: httpx.AsyncClient) -> EntityCheck:
+    refusal: SyncError | None
     try:
         response = await client.get(provider.resources[entity].path, params=dict(provider.probe.params))
-        error = _verdict(response, provider)
+        refusal = _verdict(response, provider)
     except httpx.HTTPError as exc:
-        error = translate(exc)
+        refusal = translate(exc)
     except SyncError as exc:
-        error = exc
-    return EntityCheck(entity, error is None, error.message if error else "ok")
+        refusal = exc
+    return EntityCheck(entity, refusal is None, refusal.message if refusal else "ok")
 
 
 def _verdict(response: httpx.Response, provider: Provider) -> SyncError | None:
-    error = classify(response, provider)
-    if error is not None:
-        return error
+    refusal = classify(response, provider)
+    if refusal is not None:
+        return refusal
     try:
         decode(response, provider)
     except SyncError as exc:
@@ -88,9 +91,8 @@ def _failed(error: SyncError, seconds: float) -> ProbeResult:
     return ProbeResult(ok=False, message=error.message, seconds=seconds, advice=error.advice)
 
 
-def _plain(redactor: Redactor, headers: httpx.Headers) -> list[tuple[str, str]]:
-    safe = redactor.data(dict(headers))
-    return [(name, str(value)) for name, value in safe.items()]
+def _headers(redactor: Redactor, headers: httpx.Headers) -> tuple[tuple[str, str], ...]:
+    return tuple((name, str(value)) for name, value in redactor.data(dict(headers)).items())
 
 
 def _body(redactor: Redactor, response: httpx.Response) -> str:
