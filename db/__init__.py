@@ -1,0 +1,1 @@
+"""PostgreSQL: tables, sessions, vault, store, the embedded server and the migrations."""
