@@ -64,7 +64,8 @@ sync_log = Table(
     CheckConstraint("success = created + updated", name="success"),
     CheckConstraint("direction IN ('import', 'export')", name="direction"),
     CheckConstraint(
-        "status IN ('running', 'success', 'partial', 'error', 'deferred', 'skipped', 'cancelled', 'interrupted')",
+        "status IN ('running', 'success', 'partial', 'error', 'deferred', 'skipped', 'cancelled',"
+        " 'interrupted')",
         name="status",
     ),
     CheckConstraint("(status = 'running') = (ended_at IS NULL)", name="ended"),

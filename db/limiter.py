@@ -1,0 +1,70 @@
+"""`core.ports.Limiter` in PostgreSQL: one row for what the external system counts, shared by all processes.
+
+Calls are spaced evenly: each takes the next free moment of the row, so no window of any length ever holds
+more than its share.
+"""
+
+import asyncio
+from datetime import UTC, datetime
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from core.errors import RateLimited
+from core.spec import RateLimit
+from db.session import system_transaction
+
+LONGEST_WAIT_SECONDS = 60.0
+LOOK_AGAIN_SECONDS = 5.0
+"""How long a process without a known limit trusts that nobody else was told to be silent."""
+
+_TAKE = text(
+    "INSERT INTO sync.rate_bucket AS b (key, next_at) VALUES (:key, now() + make_interval(secs => :gap))"
+    " ON CONFLICT (key) DO UPDATE SET next_at ="
+    " greatest(b.next_at, now(), coalesce(b.blocked_until, now())) + make_interval(secs => :gap)"
+    " RETURNING extract(epoch FROM next_at - clock_timestamp())::float8 - :gap"
+)
+_BLOCK = text(
+    "INSERT INTO sync.rate_bucket AS b (key, blocked_until) VALUES (:key, :until)"
+    " ON CONFLICT (key) DO UPDATE SET blocked_until = greatest(b.blocked_until, excluded.blocked_until)"
+)
+_BLOCKED = text(
+    "SELECT extract(epoch FROM blocked_until - clock_timestamp())::float8 FROM sync.rate_bucket"
+    " WHERE key = :key"
+)
+
+
+class PgLimiter:
+    """Waits of more than a minute raise `RateLimited`: the run ends as deferred instead of sleeping."""
+
+    def __init__(self, engine: AsyncEngine, key: str, rate: RateLimit) -> None:
+        self._engine = engine
+        self._key = key
+        self._gap = rate.seconds / rate.requests if rate.requests else 0.0
+        self._looked_at = -LOOK_AGAIN_SECONDS
+
+    async def acquire(self) -> None:
+        wait = await (self._take() if self._gap else self._blocked())
+        if wait > LONGEST_WAIT_SECONDS:
+            retry_at = datetime.fromtimestamp(datetime.now(UTC).timestamp() + wait, UTC)
+            raise RateLimited("O sistema externo pediu uma pausa longa.", retry_at=retry_at)
+        if wait > 0:
+            await asyncio.sleep(wait)
+
+    async def block(self, until: datetime) -> None:
+        async with system_transaction(self._engine) as connection:
+            await connection.execute(_BLOCK, {"key": self._key, "until": until})
+        self._looked_at = -LOOK_AGAIN_SECONDS
+
+    async def _take(self) -> float:
+        async with system_transaction(self._engine) as connection:
+            found = await connection.execute(_TAKE, {"key": self._key, "gap": self._gap})
+            return float(found.scalar_one())
+
+    async def _blocked(self) -> float:
+        now = asyncio.get_running_loop().time()
+        if now - self._looked_at < LOOK_AGAIN_SECONDS:
+            return 0.0
+        self._looked_at = now
+        async with system_transaction(self._engine) as connection:
+            return float((await connection.execute(_BLOCKED, {"key": self._key})).scalar() or 0.0)

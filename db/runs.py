@@ -1,0 +1,223 @@
+"""The life of a run: open with a lease and a log, keep alive, close."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import msgspec
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from uuid_utils.compat import uuid7
+
+from core.entities import Direction, Entity, IntegrationStatus, Matching, RunStatus, Trigger
+from core.errors import ConfigurationError, SyncError
+from core.ports import Cursor
+from db.session import system_transaction, tenant_transaction
+from db.vault import Vault
+
+_PAIR = text(
+    "SELECT p.id, p.tenant_id, p.integration_id, p.entity, p.direction, p.last_full_at, i.provider, i.name,"
+    " i.base_url, i.settings, i.matching, i.branch_id, i.status FROM sync.pair p"
+    " JOIN sync.integration i ON i.id = p.integration_id WHERE p.id = :pair AND i.deleted_at IS NULL"
+)
+_TAKE = text(
+    "UPDATE sync.pair SET lease_token = lease_token + 1, lease_log_id = :log,"
+    " lease_expires_at = now() + make_interval(secs => :seconds)"
+    " WHERE id = :pair AND (lease_log_id IS NULL OR lease_expires_at < now()) RETURNING lease_token"
+)
+_DEAD = text(
+    "UPDATE sync.sync_log SET status = 'interrupted', ended_at = now(),"
+    " message = 'A execução parou sem aviso; a seguinte continua de onde ela estava.'"
+    " WHERE pair_id = :pair AND status = 'running'"
+)
+_LOG = text(
+    "INSERT INTO sync.sync_log (id, tenant_id, integration_id, pair_id, entity, direction, status,"
+    " initiated_by, flow_run_id, slot_at, ended_at, message)"
+    " VALUES (:id, :tenant, :integration, :pair, :entity, 'import', :status, :initiated_by, :flow_run,"
+    " :slot, CASE WHEN :status = 'running' THEN NULL ELSE now() END, :message)"
+    " ON CONFLICT (flow_run_id) DO NOTHING"
+)
+_CURSOR = text(
+    "SELECT watermark, scanning, full_scan, since, place, signpost, high FROM sync.cursor"
+    " WHERE pair_id = :pair"
+)
+_RENEW = text(
+    "UPDATE sync.pair SET lease_expires_at = now() + make_interval(secs => :seconds)"
+    " WHERE id = :pair AND lease_log_id = :log AND lease_token = :token"
+)
+_CLOSE = text(
+    "UPDATE sync.sync_log SET status = :status, ended_at = now(), error_class = :error_class,"
+    " message = :message, cause = :cause, remedy = :remedy, full_scan = :full,"
+    " details = CAST(:details AS jsonb) WHERE id = :log AND status = 'running'"
+)
+_RELEASE = text(
+    "UPDATE sync.pair SET lease_log_id = NULL, lease_expires_at = NULL"
+    " WHERE id = :pair AND lease_log_id = :log AND lease_token = :token"
+)
+_SUCCEEDED = text("UPDATE sync.integration SET last_success_at = now() WHERE id = :integration")
+_HEALED = text("UPDATE sync.alarm SET closed_at = now() WHERE pair_id = :pair AND closed_at IS NULL")
+
+
+@dataclass(frozen=True, slots=True)
+class PairRow:
+    """A pair and its integration. `settings` hold no secret."""
+
+    id: UUID
+    tenant_id: UUID
+    integration_id: UUID
+    entity: Entity
+    direction: Direction
+    last_full_at: datetime | None
+    provider: str
+    integration: str
+    settings: dict[str, str]
+    matching: Matching
+    branch_id: UUID | None
+    status: IntegrationStatus
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """The right to write for a pair, held by one run; `token` fences off the runs before it."""
+
+    pair: PairRow
+    log_id: UUID
+    token: int
+    seconds: float
+    cursor: Cursor
+
+
+async def read_pair(engine: AsyncEngine, pair_id: UUID) -> PairRow:
+    """Raises `ConfigurationError` for a pair that does not exist any more."""
+    async with system_transaction(engine) as connection:
+        row = (await connection.execute(_PAIR, {"pair": pair_id})).one_or_none()
+    if row is None:
+        raise ConfigurationError("O par não existe mais: a integração foi excluída.")
+    settings = {name: str(value) for name, value in row.settings.items()}
+    if row.base_url:
+        settings["base_url"] = row.base_url
+    return PairRow(
+        id=row.id,
+        tenant_id=row.tenant_id,
+        integration_id=row.integration_id,
+        entity=Entity(row.entity),
+        direction=Direction(row.direction),
+        last_full_at=row.last_full_at,
+        provider=row.provider,
+        integration=row.name,
+        settings=settings,
+        matching=Matching(row.matching),
+        branch_id=row.branch_id,
+        status=IntegrationStatus(row.status),
+    )
+
+
+async def open_run(
+    engine: AsyncEngine,
+    pair: PairRow,
+    *,
+    initiated_by: Trigger,
+    flow_run_id: UUID | None,
+    slot_at: datetime | None,
+    lease_seconds: float,
+) -> Lease | None:
+    """Take the lease and start a log; None when the run has to be skipped, which is logged too."""
+    log_id = uuid7()
+    log = {
+        "id": log_id,
+        "tenant": pair.tenant_id,
+        "integration": pair.integration_id,
+        "pair": pair.id,
+        "entity": pair.entity.value,
+        "initiated_by": initiated_by.value,
+        "flow_run": flow_run_id,
+        "slot": slot_at,
+    }
+    async with tenant_transaction(engine, pair.tenant_id) as connection:
+        reason = _refusal(pair)
+        token = None if reason else await _take(connection, pair.id, log_id, lease_seconds)
+        if token is None:
+            reason = reason or "Outra execução deste par está em andamento."
+            await connection.execute(_LOG, {**log, "status": "skipped", "message": reason})
+            return None
+        await connection.execute(_DEAD, {"pair": pair.id})
+        await connection.execute(_LOG, {**log, "status": "running", "message": ""})
+        row = (await connection.execute(_CURSOR, {"pair": pair.id})).one_or_none()
+    cursor = Cursor(*row) if row else Cursor()
+    return Lease(pair, log_id, token, lease_seconds, cursor)
+
+
+async def renew(engine: AsyncEngine, lease: Lease) -> bool:
+    """Keep the lease; False when another run took the pair over."""
+    async with tenant_transaction(engine, lease.pair.tenant_id) as connection:
+        values = _lease_values(lease) | {"seconds": lease.seconds}
+        return (await connection.execute(_RENEW, values)).rowcount == 1
+
+
+async def close_run(
+    engine: AsyncEngine,
+    lease: Lease,
+    status: RunStatus,
+    *,
+    full_scan: bool,
+    error: SyncError | None = None,
+    details: dict[str, Any] | None = None,
+) -> None:
+    """End the log and give the lease back; a log that was closed by the watchdog stays as it is."""
+    async with tenant_transaction(engine, lease.pair.tenant_id) as connection:
+        await connection.execute(
+            _CLOSE,
+            {
+                "log": lease.log_id,
+                "status": status.value,
+                "error_class": type(error).__name__ if error else None,
+                "message": error.message if error else "",
+                "cause": error.advice.cause if error else "",
+                "remedy": error.advice.remedy if error else "",
+                "full": full_scan,
+                "details": msgspec.json.encode(details or {}).decode(),
+            },
+        )
+        await connection.execute(_RELEASE, _lease_values(lease))
+        if status in (RunStatus.SUCCESS, RunStatus.PARTIAL):
+            await connection.execute(_SUCCEEDED, {"integration": lease.pair.integration_id})
+            await connection.execute(_HEALED, {"pair": lease.pair.id})
+
+
+async def read_secrets(engine: AsyncEngine, vault: Vault, pair: PairRow) -> dict[str, str]:
+    """The integration's secrets in clear. Raises `WrongKey`."""
+    statement = text("SELECT name, ciphertext FROM sync.credential WHERE integration_id = :integration")
+    async with tenant_transaction(engine, pair.tenant_id) as connection:
+        found = (await connection.execute(statement, {"integration": pair.integration_id})).all()
+    return {
+        row.name: vault.open(pair.tenant_id, pair.integration_id, row.name, bytes(row.ciphertext))
+        for row in found
+    }
+
+
+async def read_branch(engine: AsyncEngine, pair: PairRow) -> UUID:
+    """The linked branch, else the tenant's default one. Raises `ConfigurationError` when there is none."""
+    if pair.branch_id is not None:
+        return pair.branch_id
+    async with tenant_transaction(engine, pair.tenant_id) as connection:
+        branch = (await connection.execute(text("SELECT id FROM erp.branch WHERE is_default"))).scalar()
+    if branch is None:
+        raise ConfigurationError("O tenant não tem filial padrão: vincule uma filial à integração.")
+    return UUID(str(branch))
+
+
+def _refusal(pair: PairRow) -> str:
+    if pair.status in (IntegrationStatus.PAUSED, IntegrationStatus.DISABLED):
+        return "A integração está pausada ou desativada."
+    return ""
+
+
+async def _take(connection: AsyncConnection, pair_id: UUID, log_id: UUID, seconds: float) -> int | None:
+    taken = await connection.execute(_TAKE, {"pair": pair_id, "log": log_id, "seconds": seconds})
+    token = taken.scalar_one_or_none()
+    return None if token is None else int(token)
+
+
+def _lease_values(lease: Lease) -> dict[str, Any]:
+    return {"pair": lease.pair.id, "log": lease.log_id, "token": lease.token}

@@ -1,0 +1,64 @@
+"""Transactions as one tenant, or as the dispatcher that sees what the system flows need of all tenants.
+
+The login role owns nothing and may do nothing: every transaction begins by taking a role and naming the
+tenant, for that transaction alone, so a pooled connection cannot carry either into the next one.
+"""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from functools import lru_cache
+from uuid import UUID
+
+import psycopg
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+from core.errors import DatabaseUnavailable
+
+_AS_TENANT = text(
+    "SELECT set_config('role', 'cloudtosys_app', true), set_config('app.tenant_id', :tenant, true)"
+)
+_AS_DISPATCHER = text("SELECT set_config('role', 'cloudtosys_dispatcher', true)")
+
+
+@lru_cache(maxsize=8)
+def engine(url: str) -> AsyncEngine:
+    """The process's engine for a database: a small pool that waits instead of growing."""
+    return create_async_engine(
+        url, pool_size=8, max_overflow=8, pool_timeout=30, pool_pre_ping=False, pool_recycle=1800
+    )
+
+
+@asynccontextmanager
+async def tenant_transaction(engine_: AsyncEngine, tenant_id: UUID) -> AsyncIterator[AsyncConnection]:
+    """Rows of `tenant_id` alone. Raises `DatabaseUnavailable` when the database does not answer."""
+    async with _transaction(engine_) as connection:
+        await connection.execute(_AS_TENANT, {"tenant": str(tenant_id)})
+        yield connection
+
+
+@asynccontextmanager
+async def system_transaction(engine_: AsyncEngine) -> AsyncIterator[AsyncConnection]:
+    """What the system flows need of every tenant. Raises `DatabaseUnavailable`."""
+    async with _transaction(engine_) as connection:
+        await connection.execute(_AS_DISPATCHER)
+        yield connection
+
+
+@asynccontextmanager
+async def _transaction(engine_: AsyncEngine) -> AsyncIterator[AsyncConnection]:
+    try:
+        async with engine_.begin() as connection:
+            yield connection
+    except (OperationalError, InterfaceError, psycopg.OperationalError) as error:
+        raise unavailable(error) from None
+    except DBAPIError as error:
+        if error.connection_invalidated:
+            raise unavailable(error) from None
+        raise
+
+
+def unavailable(error: BaseException) -> DatabaseUnavailable:
+    name = type(getattr(error, "orig", None) or error).__name__
+    return DatabaseUnavailable(f"O banco de dados não respondeu ({name}).")
