@@ -213,9 +213,14 @@ async def _matches(
 
 
 def _natural(record: Record, refs: Mapping[Key, UUID]) -> str | None:
-    if isinstance(record, StockLevel) and sellable(record) not in refs:
+    if isinstance(record, StockLevel) and not _is_placed(record, refs):
         return None
     return natural_key(record, refs)
+
+
+def _is_placed(record: StockLevel, refs: Mapping[Key, UUID]) -> bool:
+    """Whether the ERP knows what this stock counts."""
+    return all(key in refs for key in references(record))
 
 
 def _decide(
@@ -233,7 +238,7 @@ def _decide(
         seen = known.get(item.record.external_id)
         value = None if seen else _natural(item.record, refs)
         try:
-            if isinstance(item.record, StockLevel) and sellable(item.record) not in refs:
+            if isinstance(item.record, StockLevel) and not _is_placed(item.record, refs):
                 raise MappingNotFound("O produto deste estoque não tem vínculo no ERP.", field="id")
             if value is not None and value in taken:
                 raise ConflictError(f"Dois registros externos têm o mesmo {label}.")

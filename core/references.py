@@ -26,7 +26,7 @@ def references(record: Record) -> list[Key]:
         case Category(parent_id=str() as parent):
             return [(Entity.CATEGORIES.value, parent)]
         case StockLevel():
-            return [sellable(record)]
+            return list(dict.fromkeys([(Entity.PRODUCTS.value, record.product_id), sellable(record)]))
         case Order():
             customer = [(Entity.CUSTOMERS.value, record.customer_id)] if record.customer_id else []
             return customer + [key for item in record.items for key in item_keys(item)]

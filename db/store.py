@@ -60,7 +60,8 @@ _LEASE = text(
     " WHERE id = :pair AND lease_token = :token AND lease_log_id = :log"
 )
 _CURSOR = text(
-    "INSERT INTO sync.cursor (pair_id, tenant_id, watermark, scanning, full_scan, since, place, signpost, high)"
+    "INSERT INTO sync.cursor"
+    " (pair_id, tenant_id, watermark, scanning, full_scan, since, place, signpost, high)"
     " VALUES (:pair, :tenant, :watermark, :scanning, :full, :since, :place, :signpost, :high)"
     " ON CONFLICT (pair_id) DO UPDATE SET watermark = excluded.watermark, scanning = excluded.scanning,"
     " full_scan = excluded.full_scan, since = excluded.since, place = excluded.place,"

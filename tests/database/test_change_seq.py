@@ -63,5 +63,6 @@ def test_an_update_that_changes_nothing_keeps_its_place(database: Database, tena
         assert connection.execute(place, row).fetchone() == before
         connection.execute("UPDATE erp.product SET name = 'b' WHERE id = %s", row)
         after = connection.execute(place, row).fetchone()
-        assert before is not None and after is not None
+        assert before is not None
+        assert after is not None
         assert after[0] > before[0]

@@ -1,0 +1,1 @@
+"""Prefect tasks over `core.engine`, and what a run needs around them."""

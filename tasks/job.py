@@ -1,0 +1,175 @@
+"""Everything a run needs, opened and closed around its batches: lease, log, secrets, client, heartbeat."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from uuid import UUID
+
+import httpx
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from core import engine as rules
+from core.address import Guard
+from core.batch import Job
+from core.entities import Entity, RunStatus, Trigger
+from core.errors import ConfigurationError, LeaseLost, RateLimited, SyncError
+from core.http import client
+from core.source import HttpSource
+from core.spec import Provider, Settings
+from db import runs
+from db.limiter import PgLimiter
+from db.session import engine
+from db.settings import Environment, read
+from db.store import Bound, PgStore
+from db.vault import from_environment
+from providers.registry import get
+
+
+class Run:
+    """A run under way. `job` is what the tasks work on; `status` and `error` say how it ended."""
+
+    __slots__ = ("error", "job", "lease", "status")
+
+    def __init__(self, lease: runs.Lease, job: Job | None = None) -> None:
+        self.lease = lease
+        self.job = job
+        self.status = RunStatus.RUNNING
+        self.error: SyncError | None = None
+
+    @property
+    def summary(self) -> str:
+        """Counts alone: this text is stored in Prefect."""
+        if self.job is None:
+            return ""
+        counts = self.job.counts
+        return (
+            f"lidos={counts.processed} criados={counts.created} atualizados={counts.updated}"
+            f" ignorados={counts.skipped} erros={counts.errors}"
+        )
+
+
+@asynccontextmanager
+async def open_run(
+    pair_id: UUID,
+    entity: Entity,
+    *,
+    full: bool,
+    initiated_by: Trigger,
+    flow_run_id: UUID | None,
+    slot_at: datetime | None,
+) -> AsyncIterator[Run | None]:
+    """The run of a pair, or None where it has to be skipped. Whatever happens inside, the log is closed.
+
+    A `SyncError` raised inside ends the run with its class, cause and remedy, and goes no further.
+    """
+    environment = read()
+    database = engine(environment.database_url)
+    pair = await runs.read_pair(database, pair_id)
+    if pair.entity is not entity:
+        raise ConfigurationError("O par pertence a outra entidade: reaplique os deployments.")
+    lease = await runs.open_run(
+        database,
+        pair,
+        initiated_by=initiated_by,
+        flow_run_id=flow_run_id,
+        slot_at=slot_at,
+        lease_seconds=environment.lease_seconds,
+    )
+    if lease is None:
+        yield None
+        return
+    run = Run(lease)
+    async with _kept_alive(database, lease):
+        try:
+            async with _job(environment, database, lease, full) as run.job:
+                yield run
+                run.status = RunStatus.PARTIAL if run.job.counts.errors else RunStatus.SUCCESS
+        except RateLimited as error:
+            run.status, run.error = RunStatus.DEFERRED, error
+        except SyncError as error:
+            run.status, run.error = RunStatus.ERROR, error
+        except asyncio.CancelledError:
+            run.status = RunStatus.CANCELLED
+            raise
+        except BaseException as exc:
+            # The name of what broke and no more: its text could hold data.
+            run.status, run.error = RunStatus.ERROR, SyncError(f"Erro interno ({type(exc).__name__}).")
+            raise
+        finally:
+            await asyncio.shield(_close(database, run))
+
+
+async def _close(database: AsyncEngine, run: Run) -> None:
+    if run.job is not None and run.job.reader is not None:
+        await run.job.reader.close()
+    if isinstance(run.error, LeaseLost):
+        return
+    full = run.job.cursor.full if run.job else False
+    details = {"retry_at": run.error.retry_at.isoformat()} if isinstance(run.error, RateLimited) else {}
+    await runs.close_run(database, run.lease, run.status, full_scan=full, error=run.error, details=details)
+
+
+@asynccontextmanager
+async def _job(
+    environment: Environment, database: AsyncEngine, lease: runs.Lease, full: bool
+) -> AsyncIterator[Job]:
+    pair, provider = lease.pair, get(lease.pair.provider)
+    if pair.entity not in provider.resources:
+        raise ConfigurationError(f"{provider.name} não oferece {pair.entity.label}.")
+    vault = from_environment(environment)
+    settings = pair.settings | await runs.read_secrets(database, vault, pair)
+    bound = Bound(
+        tenant_id=pair.tenant_id,
+        integration_id=pair.integration_id,
+        pair_id=pair.id,
+        log_id=lease.log_id,
+        entity=pair.entity,
+        lease_token=lease.token,
+        lease_seconds=lease.seconds,
+        branch_id=await runs.read_branch(database, pair),
+        channel=f"{pair.provider}:{pair.integration_id}",
+    )
+    async with connect(environment, provider, settings) as http:
+        rate = provider.rate(settings)
+        limiter = PgLimiter(database, provider.rate_key(settings), rate)
+        job = Job(
+            provider=provider,
+            entity=pair.entity,
+            source=HttpSource(provider, settings, http, limiter, concurrency=rate.concurrency),
+            store=PgStore(database, vault, bound),
+            cursor=lease.cursor,
+            matching=pair.matching,
+            full=full,
+            concurrency=rate.concurrency,
+        )
+        job.cursor = rules.start(job, pair.last_full_at, datetime.now(UTC))
+        yield job
+
+
+def connect(environment: Environment, provider: Provider, settings: Settings) -> httpx.AsyncClient:
+    """A client for an integration. Raises `ConfigurationError` when a setting is missing."""
+    missing = [s.label for s in provider.settings if s.required and not settings.get(s.name)]
+    if missing:
+        raise ConfigurationError(f"Falta preencher: {', '.join(missing)}.")
+    guard = Guard(private=environment.private_hosts, plain_http=environment.plain_http)
+    return client(provider.base_url(settings), provider.auth(settings), guard, ca_file=environment.ca_file)
+
+
+@asynccontextmanager
+async def _kept_alive(database: AsyncEngine, lease: runs.Lease) -> AsyncIterator[None]:
+    async def beat() -> None:
+        while True:
+            await asyncio.sleep(lease.seconds / 3)
+            # A database that is away for a moment is met again at the next write.
+            with contextlib.suppress(SyncError):
+                await runs.renew(database, lease)
+
+    heart = asyncio.create_task(beat())
+    try:
+        yield
+    finally:
+        heart.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await heart

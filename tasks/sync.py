@@ -1,0 +1,62 @@
+"""The four steps of a run as Prefect tasks. No rule lives here.
+
+Only reads and writes that may be repeated are retried: `fetch` reads, and `upsert` is one transaction with
+its cursor, so a second try either finds nothing done or all of it.
+"""
+
+import os
+from typing import Any
+
+from prefect import task
+from prefect.cache_policies import NO_CACHE
+
+from core import engine
+from core.batch import Batch, Job
+from core.errors import RateLimited, SyncError
+from core.ports import Cursor
+
+RETRY_SECONDS = [float(part) for part in os.environ.get("CLOUDTOSYS_RETRY_SECONDS", "2,10,30").split(",")]
+
+
+async def is_transient(_task: Any, _run: Any, state: Any) -> bool:
+    """A rate limit that outlasted the source's own patience is not waited for in a task."""
+    try:
+        await state.aresult()
+    except RateLimited:
+        return False
+    except SyncError as error:
+        return error.retryable
+    return False
+
+
+@task(
+    retries=len(RETRY_SECONDS),
+    retry_delay_seconds=RETRY_SECONDS,
+    retry_jitter_factor=0.5,
+    retry_condition_fn=is_transient,
+    cache_policy=NO_CACHE,
+    persist_result=False,
+)
+async def fetch(job: Job, cursor: Cursor) -> Batch:
+    return await engine.fetch(job, cursor)
+
+
+@task(cache_policy=NO_CACHE, persist_result=False)
+async def map_records(job: Job, batch: Batch) -> Batch:
+    return engine.map_records(job, batch)
+
+
+@task(cache_policy=NO_CACHE, persist_result=False)
+async def transform(job: Job, batch: Batch) -> Batch:
+    return await engine.transform(job, batch)
+
+
+@task(
+    retries=2,
+    retry_delay_seconds=[1, 5],
+    retry_condition_fn=is_transient,
+    cache_policy=NO_CACHE,
+    persist_result=False,
+)
+async def upsert(job: Job, batch: Batch) -> Cursor | None:
+    return await engine.upsert(job, batch)
