@@ -1,0 +1,43 @@
+"""The parameter form of a sync deployment, as an admin sees it in the Prefect UI.
+
+Prefect derives a form from the flow's signature but titles every field with its Python name, so the form is
+written here; a test holds it against the signature.
+"""
+
+from core.entities import Entity, Trigger
+from deployments.client import Json
+
+
+def form(entity: Entity) -> Json:
+    """An OpenAPI object schema for the parameters `pair_id`, `full` and `initiated_by`."""
+    return {
+        "title": f"Sincronizar {entity.label}",
+        "type": "object",
+        "properties": {
+            "pair_id": {
+                "title": "Par",
+                "description": "Integração × entidade × direção. Já vem preenchido: não altere.",
+                "type": "string",
+                "format": "uuid",
+                "position": 0,
+            },
+            "full": {
+                "title": "Varredura completa",
+                "description": "Lê tudo de novo, ignorando o filtro de alterações.",
+                "type": "boolean",
+                "default": False,
+                "position": 1,
+            },
+            "initiated_by": {
+                "title": "Iniciado por",
+                "description": "manual = à mão; schedule = agendamento; webhook = aviso do sistema externo; "
+                "reprocess = reprocessamento.",
+                "type": "string",
+                "enum": [trigger.value for trigger in Trigger],
+                "default": Trigger.MANUAL.value,
+                "position": 2,
+            },
+        },
+        "required": ["pair_id"],
+        "definitions": {},
+    }
