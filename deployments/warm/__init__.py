@@ -28,7 +28,7 @@ from prefect.client.schemas.filters import (
     FlowRunFilterState,
     FlowRunFilterStateType,
 )
-from prefect.client.schemas.objects import FlowRun, StateType
+from prefect.client.schemas.objects import FlowRun, State, StateType
 from prefect.exceptions import Abort, Pause
 from prefect.flow_engine import AsyncFlowRunEngine
 from prefect.flows import Flow
@@ -40,6 +40,7 @@ from prefect.workers.base import BaseJobConfiguration, BaseVariables, BaseWorker
 DEFAULT_LIMIT = 8
 POLL_SECONDS = 1.0
 CANCEL_POLL_SECONDS = 2.0
+STOP_SECONDS = 10.0
 CANCELLED, INTERRUPTED = "cancelled", "interrupted"
 """Why a run's task is cancelled; the flow finds the word in its `CancelledError`."""
 _MESSAGES = {
@@ -64,7 +65,9 @@ class Engine(AsyncFlowRunEngine[Any, Any]):
         if not self.stopped:
             await super().handle_crash(exc)
             return
-        state = (Cancelled if self.stopped == CANCELLED else Crashed)(message=_MESSAGES[self.stopped])
+        state: State[Any] = (Cancelled if self.stopped == CANCELLED else Crashed)(
+            message=_MESSAGES[self.stopped]
+        )
         with anyio.CancelScope(shield=True):
             await self.set_state(state, force=True)
             self._raised = exc  # type: ignore[assignment]
@@ -75,7 +78,7 @@ class Engine(AsyncFlowRunEngine[Any, Any]):
             async with self.start():
                 while self.is_running():
                     async with self.run_context():
-                        await self.call_flow_fn()
+                        _ = await self.call_flow_fn()
         except (Abort, Pause):
             self.aborted = True
         except asyncio.CancelledError:
@@ -142,10 +145,11 @@ class WarmWorker(BaseWorker[BaseJobConfiguration, BaseVariables, WarmResult]):
     _display_name = "CloudToSys (aquecido)"
     _description = "Execuções assíncronas dentro de um processo já carregado."
 
-    def __init__(self, *args: Any, limit: int | None = None, **options: Any) -> None:
+    def __init__(self, work_pool_name: str, **options: Any) -> None:
+        options["limit"] = options.get("limit") or DEFAULT_LIMIT
         # A warm start takes no time, so nothing is fetched ahead of its slot.
         options["prefetch_seconds"] = 0
-        super().__init__(*args, limit=limit or DEFAULT_LIMIT, **options)
+        super().__init__(work_pool_name, **options)
         self._active: dict[UUID, Active] = {}
         self._draining = False
 
@@ -193,14 +197,14 @@ class WarmWorker(BaseWorker[BaseJobConfiguration, BaseVariables, WarmResult]):
     async def drain(self, grace_seconds: float) -> None:
         """Take no more runs, give those under way some time, then interrupt them."""
         self._draining = True
-        with anyio.move_on_after(grace_seconds):
-            while self._active:
-                await anyio.sleep(0.1)
-        for active in list(self._active.values()):
+        await self._idle(grace_seconds)
+        for active in self._active.values():
             active.stop(INTERRUPTED)
-        with anyio.move_on_after(10):
-            while self._active:
-                await anyio.sleep(0.1)
+        await self._idle(STOP_SECONDS)
+
+    async def _idle(self, seconds: float) -> None:
+        if ends := [asyncio.wrap_future(active.ended) for active in self._active.values()]:
+            await asyncio.wait(ends, timeout=seconds)
 
     async def _watch_cancelling(self) -> None:
         """Asks, because Prefect's event sockets end in silence."""
@@ -223,7 +227,7 @@ class WarmWorker(BaseWorker[BaseJobConfiguration, BaseVariables, WarmResult]):
     async def _settle(self, flow_run_id: UUID) -> None:
         """A run cancelled between Pending and Running is refused by the server and would stay Cancelling."""
         if await self._cancelling([flow_run_id]):
-            state = Cancelled(message=_MESSAGES[CANCELLED])
+            state: State[Any] = Cancelled(message=_MESSAGES[CANCELLED])
             await self.client.set_flow_run_state(flow_run_id, state, force=True)
 
 
@@ -236,7 +240,7 @@ async def _end_of(active: Active) -> None:
         if ended.done():
             return
         active.stop(INTERRUPTED)
-        with anyio.CancelScope(shield=True), anyio.move_on_after(10):
+        with anyio.CancelScope(shield=True), anyio.move_on_after(STOP_SECONDS):
             await asyncio.wait([ended])
         raise
 
