@@ -78,6 +78,7 @@ def _fields(pair: PairState, pool_name: str) -> Json:
             f"tenant:{pair.tenant}",
             f"provider:{pair.provider}",
             f"entity:{pair.entity}",
+            f"cadence:{pair.cadence}",
             f"pair:{pair.id}",
         ],
         "parameters": {"pair_id": str(pair.id)},

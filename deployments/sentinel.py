@@ -1,0 +1,134 @@
+"""`python -m deployments.sentinel`: the loop that keeps logs, deployments and Prefect telling the same story.
+
+In a process of its own, so that it outlives a worker. Every duty backs off by itself when PostgreSQL or
+Prefect is away. Writes one JSON line for each thing done or failed, and never a secret.
+"""
+
+import asyncio
+import contextlib
+import os
+import signal
+import sys
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+
+from core.errors import SyncError
+from db.session import engine
+from db.settings import read
+from deployments.apply import Prefect
+from deployments.client import Api, PrefectUnavailable
+from deployments.mirror import Mirror
+from deployments.watchdog import Watchdog
+
+WATCH_SECONDS = 10.0
+RECONCILE_SECONDS = 60.0
+LONGEST_BACKOFF = 60.0
+
+
+@dataclass(slots=True)
+class Duty:
+    """Something done again and again. After failures it waits longer, up to `LONGEST_BACKOFF`."""
+
+    name: str
+    work: Callable[[], Awaitable[Any]]
+    period: float
+    failures: int = field(default=0, init=False)
+
+    async def do(self) -> float:
+        """Do it once; returns the seconds to wait before the next time."""
+        begun = time.monotonic()
+        try:
+            result = await self.work()
+        except SyncError as error:
+            self._failed(type(error).__name__, error.message)
+        except Exception as error:  # a sentinel that ends watches nothing; the text could hold data
+            self._failed(type(error).__name__, "")
+        else:
+            self.failures = 0
+            if result:
+                say(self.name, result=result, seconds=round(time.monotonic() - begun, 3))
+            return self.period
+        longer: float = self.period * 2 ** min(self.failures - 1, 6)
+        return min(longer, max(LONGEST_BACKOFF, self.period))
+
+    def _failed(self, kind: str, message: str) -> None:
+        self.failures += 1
+        say(self.name, error=kind, message=message, failures=self.failures)
+
+    async def keep_doing(self) -> None:
+        while True:
+            wait = await self.do()
+            await asyncio.sleep(wait)
+
+
+def say(event: str, **values: Any) -> None:
+    line = {"at": datetime.now(UTC), "event": event, **values}
+    sys.stdout.write(msgspec.json.encode(line).decode() + "\n")
+    sys.stdout.flush()
+
+
+def duties(api: Api, prefect: Prefect, mirror: Mirror, watchdog: Watchdog) -> list[Duty]:
+    async def answering() -> None:
+        try:
+            await api.call("POST", "/flows/filter", {"limit": 1})
+        except PrefectUnavailable:
+            await watchdog.note_prefect(answers=False)
+            raise
+        await watchdog.note_prefect(answers=True)
+
+    async def reconcile() -> dict[str, Any] | None:
+        report = await prefect.reconcile()
+        if not report.changes:
+            return None
+        return {"created": report.created, "changed": report.changed, "removed": report.removed}
+
+    watch = float(os.environ.get("CLOUDTOSYS_WATCH_SECONDS", WATCH_SECONDS))
+    return [
+        Duty("prefect", answering, watch),
+        Duty("dead_runs", watchdog.close_dead, watch),
+        Duty("resume", watchdog.resume, watch),
+        Duty("mirror", mirror.look, watch),
+        Duty("slots", watchdog.check_slots, watch),
+        Duty("reconcile", reconcile, RECONCILE_SECONDS),
+        Duty("scheduler", watchdog.check_scheduler, RECONCILE_SECONDS),
+    ]
+
+
+async def watch_over() -> None:
+    """Watch until SIGTERM or SIGINT. Raises `ConfigurationError` when the environment is not complete."""
+    environment = read()
+    database = engine(environment.database_url)
+    async with Api.from_environment() as api:
+        prefect = Prefect(api, database)
+        mirror = Mirror(api, database, stuck_after=max(120.0, 2 * environment.lease_seconds))
+        watchdog = Watchdog(api, database, prefect, environment.lease_seconds)
+        asked = asyncio.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, asked.set)
+        say("started")
+        tasks = [asyncio.create_task(duty.keep_doing()) for duty in duties(api, prefect, mirror, watchdog)]
+        await asked.wait()
+        for task in tasks:
+            task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.gather(*tasks)
+        await database.dispose()
+    say("stopped")
+
+
+def main() -> int:
+    try:
+        asyncio.run(watch_over())
+    except SyncError as error:
+        say("refused", error=type(error).__name__, message=error.message)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
