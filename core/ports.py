@@ -131,6 +131,7 @@ class Store(Protocol):
         self,
         changes: Sequence[Change],
         issues: Sequence[Issue],
+        *,
         skipped: int,
         cursor: Cursor,
         total: int | None,

@@ -12,7 +12,7 @@ from pydantic import Field
 
 from core.batch import Batch, Job
 from core.entities import Entity, RunStatus, Trigger
-from tasks.job import Run, open_run
+from tasks.job import open_run
 from tasks.sync import fetch, map_records, transform, upsert
 
 MAX_BATCHES = 2000
@@ -28,7 +28,6 @@ async def run(pair_id: UUID, entity: Entity, full: bool, initiated_by: Trigger) 
     context = FlowRunContext.get()
     flow_run = context.flow_run if context else None
     by_schedule = flow_run is not None and flow_run.auto_scheduled
-    ended: Run | None = None
     async with open_run(
         pair_id,
         entity,
