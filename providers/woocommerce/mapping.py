@@ -1,45 +1,17 @@
-"""WooCommerce REST API v3, with the fields of "Brazilian Market on WooCommerce".
+"""WooCommerce records as canonical ones, with the fields of "Brazilian Market on WooCommerce"."""
 
-Docs: https://woocommerce.github.io/woocommerce-rest-api-docs/
-Lists are read in ascending id order: their order by modification moves while it is read. Customers and
-categories have no "modified since" filter. `modified_after` is strictly later and wants UTC without "Z"
-beside `dates_are_gmt`. Basic authentication is refused on plain HTTP, where OAuth 1.0a signs instead.
-"""
-
-import asyncio
-from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from collections.abc import Mapping
+from datetime import UTC, datetime
 from decimal import Decimal
 from html import unescape
-from typing import Any
-from urllib.parse import urlsplit
-
-import httpx
 
 from core.brazil import document as valid_document
 from core.brazil import person_type
-from core.entities import Entity
-from core.errors import ConflictError, RecordError
+from core.errors import RecordError
 from core.hashing import money, quantity
-from core.oauth1 import OAuth1
-from core.paging import OffsetById
 from core.records import Address, Category, Customer, Order, OrderItem, Product, StockLevel, Variant
-from core.spec import (
-    ErrorRule,
-    Incremental,
-    Probe,
-    Provider,
-    RateLimit,
-    Raw,
-    Resource,
-    Setting,
-    Settings,
-    Source,
-)
+from core.spec import Raw, Settings
 
-PAGES = OffsetById(size=100, total_header="x-wp-total")
-BY_ID = {"orderby": "id", "order": "asc"}
-STOCK_FIELDS = "id,sku,type,parent_id,manage_stock,stock_quantity,date_modified_gmt"
 ZERO = Decimal("0.00")
 
 STATUSES = {
@@ -74,84 +46,6 @@ def utc(text: str) -> datetime:
 
 def gmt(moment: datetime) -> str:
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S")
-
-
-CHANGED = Incremental(
-    param="modified_after",
-    field="date_modified_gmt",
-    parse=utc,
-    format=gmt,
-    overlap=timedelta(minutes=5),
-    # A product created with a past date never shows in modified_after.
-    full_every=timedelta(days=1),
-    extra={"dates_are_gmt": "true"},
-)
-
-
-class QueryKeys(httpx.Auth):
-    """The keys in the query, for web servers that strip the Authorization header."""
-
-    def __init__(self, key: str, secret: str) -> None:
-        self._keys = {"consumer_key": key, "consumer_secret": secret}
-
-    def auth_flow(self, request: httpx.Request) -> Any:
-        request.url = request.url.copy_merge_params(self._keys)
-        yield request
-
-
-def auth(settings: Settings) -> httpx.Auth:
-    key, secret = settings["consumer_key"], settings["consumer_secret"]
-    if urlsplit(settings["base_url"]).scheme == "http":
-        return OAuth1(key, secret)
-    if settings.get("auth_in_query") == "true":
-        return QueryKeys(key, secret)
-    return httpx.BasicAuth(key, secret)
-
-
-def rate(settings: Settings) -> RateLimit:
-    """WooCommerce documents no limit; hosts have their own, which the admin may type in."""
-    requests = settings.get("requests_per_second")
-    return RateLimit(requests=int(requests) if requests else None, concurrency=2)
-
-
-def rate_key(settings: Settings) -> str:
-    return f"woocommerce:{urlsplit(settings['base_url']).netloc.lower()}"
-
-
-async def with_variations(source: Source, items: Sequence[Raw], fields: Mapping[str, str]) -> Sequence[Raw]:
-    """Variable products carry only the ids of their variations: fetch those, a product at a time."""
-
-    async def fetch(item: Raw) -> None:
-        item["_variations"] = await _variations(source, item["id"], fields)
-
-    await asyncio.gather(*(fetch(item) for item in items if item.get("type") == "variable"))
-    return items
-
-
-async def _variations(source: Source, product_id: int, fields: Mapping[str, str]) -> list[Raw]:
-    found: list[Raw] = []
-    place: str | None = None
-    while True:
-        params = {**BY_ID, **fields, **PAGES.params(place)}
-        step = PAGES.step(place, await source.get(f"products/{product_id}/variations", params))
-        found.extend(step.items)
-        place = step.next
-        if place is None:
-            return found
-
-
-async def expand_products(source: Source, items: Sequence[Raw]) -> Sequence[Raw]:
-    return await with_variations(source, items, {})
-
-
-async def expand_stock(source: Source, items: Sequence[Raw]) -> Sequence[Raw]:
-    return await with_variations(source, items, {"_fields": STOCK_FIELDS})
-
-
-def split_stock(raw: Raw) -> list[Raw]:
-    """The records that count stock themselves: the product, or each of its variations."""
-    variations = [{**item, "parent_id": raw["id"]} for item in raw.get("_variations", ())]
-    return [item for item in (raw, *variations) if item.get("manage_stock") is True]
 
 
 def product_from(raw: Raw, settings: Settings) -> Product:
@@ -385,110 +279,3 @@ def _measure(value: str | None, unit: Decimal, name: str) -> Decimal | None:
 def _units(settings: Settings) -> tuple[Decimal, Decimal]:
     weight, length = settings.get("weight_unit") or "kg", settings.get("dimension_unit") or "cm"
     return WEIGHT_KG[weight], LENGTH_CM[length]
-
-
-WOOCOMMERCE = Provider(
-    key="woocommerce",
-    name="WooCommerce",
-    category="ecommerce",
-    docs="https://woocommerce.github.io/woocommerce-rest-api-docs/",
-    settings=(
-        Setting(
-            name="base_url",
-            label="Endereço da loja",
-            kind="url",
-            placeholder="https://www.minhaloja.com.br",
-            help="O endereço que se abre no navegador, sem /wp-json. Links permanentes devem estar ativos.",
-        ),
-        Setting(
-            name="consumer_key",
-            label="Consumer key",
-            kind="secret",
-            placeholder="ck_…",
-            pattern=r"ck_\w+",
-            help="WooCommerce › Configurações › Avançado › API REST, permissão Leitura/Escrita.",
-        ),
-        Setting(
-            name="consumer_secret",
-            label="Consumer secret",
-            kind="secret",
-            placeholder="cs_…",
-            pattern=r"cs_\w+",
-            help="Mostrado uma única vez, ao criar a chave.",
-        ),
-        Setting(
-            name="auth_in_query",
-            label="Enviar chaves na URL",
-            kind="boolean",
-            required=False,
-            default="false",
-            help="Só para servidores que removem o cabeçalho Authorization.",
-        ),
-        Setting(
-            name="requests_per_second",
-            label="Requisições por segundo",
-            kind="integer",
-            required=False,
-            help="Limite da hospedagem, se houver. Vazio: sem limite, duas chamadas por vez.",
-        ),
-        Setting(
-            name="weight_unit",
-            label="Unidade de peso da loja",
-            kind="choice",
-            required=False,
-            default="kg",
-            choices=tuple((unit, unit) for unit in WEIGHT_KG),
-        ),
-        Setting(
-            name="dimension_unit",
-            label="Unidade de medida da loja",
-            kind="choice",
-            required=False,
-            default="cm",
-            choices=tuple((unit, unit) for unit in LENGTH_CM),
-        ),
-    ),
-    base_url=lambda settings: f"{settings['base_url'].rstrip('/')}/wp-json/wc/v3/",
-    auth=auth,
-    # The index answers without a key; orders do not.
-    probe=Probe(path="orders", params={"per_page": "1", "_fields": "id"}),
-    rate=rate,
-    rate_key=rate_key,
-    errors=(
-        ErrorRule(status=400, code="woocommerce_rest_product_not_created", error=ConflictError),
-        ErrorRule(status=400, code="product_invalid_sku", error=ConflictError),
-    ),
-    resources={
-        Entity.CATEGORIES: Resource(
-            path="products/categories", params=BY_ID, paging=PAGES, map=category_from
-        ),
-        Entity.PRODUCTS: Resource(
-            path="products",
-            params=BY_ID,
-            paging=PAGES,
-            incremental=CHANGED,
-            expand=expand_products,
-            map=product_from,
-        ),
-        Entity.CUSTOMERS: Resource(
-            path="customers", params={**BY_ID, "role": "all"}, paging=PAGES, map=customer_from
-        ),
-        Entity.STOCK: Resource(
-            path="products",
-            params={**BY_ID, "_fields": STOCK_FIELDS},
-            paging=PAGES,
-            incremental=CHANGED,
-            expand=expand_stock,
-            split=split_stock,
-            map=stock_from,
-        ),
-        Entity.ORDERS: Resource(
-            path="orders",
-            params=BY_ID,
-            paging=PAGES,
-            incremental=CHANGED,
-            wanted=lambda raw: raw.get("status") != "checkout-draft",
-            map=order_from,
-        ),
-    },
-)
