@@ -1,1 +1,1 @@
-"""Stand-ins for external systems, each a process of its own with a truth of its own. Imports nothing of ours."""
+"""Stand-ins for external systems: processes and truths of their own that import nothing of ours."""
