@@ -76,7 +76,7 @@ _CALM = text(
     " AND l.status IN ('success', 'partial') AND l.started_at > a.opened_at)"
     " OR NOT EXISTS (SELECT FROM sync.pair p JOIN sync.integration i ON i.id = p.integration_id"
     " WHERE p.id = a.pair_id AND p.enabled AND i.status = 'active' AND i.deleted_at IS NULL"
-    " AND p.cadence <> 'manual'))"
+    " AND (:kind <> 'missed_slot' OR p.cadence <> 'manual')))"
 )
 _RAISE_FOR_ALL = text(
     "INSERT INTO sync.alarm (tenant_id, kind, message) SELECT DISTINCT p.tenant_id, :kind, :message"

@@ -152,10 +152,11 @@ class Prefect:
         if found is None:
             return await self._create(aim, flow_id, report)
         changed = differences(aim.fields, found)
-        if changed:
-            await self._api.call("PATCH", f"/deployments/{found['id']}", _patch(changed, found))
-        repaired = [*changed, *await self._schedules(aim, found)]
+        repaired = [*await self._schedules(aim, found), *changed]
         if repaired:
+            # Also for a schedule alone: Prefect plans a deployment touched just now within 5 s, others in 60.
+            body = _patch(changed or {"paused": False}, found)
+            await self._api.call("PATCH", f"/deployments/{found['id']}", body)
             report.changed[aim.name] = repaired
         else:
             report.unchanged += 1

@@ -128,7 +128,7 @@ class Api:
             if error.status != 404:
                 raise
 
-    def runs(self, tag: str = TAG, **filters: Json) -> AsyncIterator[Json]:
+    def runs(self, filters: Json, tag: str = TAG) -> AsyncIterator[Json]:
         """Runs that carry a tag, oldest first; `filters` are more fields of Prefect's flow run filter."""
         wanted = {"tags": {"all_": [tag]}, **filters}
         return self.find("/flow_runs/filter", {"flow_runs": wanted, "sort": "EXPECTED_START_TIME_ASC"})

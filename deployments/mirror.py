@@ -43,7 +43,7 @@ class Mirror:
 
     async def _ended(self, since: datetime) -> int:
         wanted = {"type": {"any_": ["CANCELLED", "CRASHED", "FAILED"]}}
-        runs = self._api.runs(state=wanted, end_time={"after_": since.isoformat()})
+        runs = self._api.runs({"state": wanted, "end_time": {"after_": since.isoformat()}})
         found = {UUID(run["id"]): run async for run in runs}
         known = await logged(self._engine, found)
         ghosts = [ghost(run) for id_, run in found.items() if id_ not in known]
@@ -52,7 +52,7 @@ class Mirror:
     async def _collapse(self) -> None:
         """After an outage one late run for each pair is enough: it reads everything since the watermark."""
         late: dict[str, list[Json]] = defaultdict(list)
-        async for run in self._api.runs(state={"name": {"any_": ["Late"]}}):
+        async for run in self._api.runs({"state": {"name": {"any_": ["Late"]}}}):
             if run["auto_scheduled"]:
                 late[run["deployment_id"]].append(run)
         for runs in late.values():
@@ -64,7 +64,7 @@ class Mirror:
         alive = {"type": {"any_": ["PENDING", "RUNNING", "CANCELLING"]}}
         quiet = [
             run
-            async for run in self._api.runs(state=alive)
+            async for run in self._api.runs({"state": alive})
             if now - (moment(run["state"]["timestamp"]) or now) > self._stuck_after
         ]
         known = await logged(self._engine, [UUID(run["id"]) for run in quiet])

@@ -145,8 +145,8 @@ class Watchdog:
                 continue
             until = now + timedelta(seconds=cadence.seconds + 60)
             window = {"after_": now.isoformat(), "before_": until.isoformat()}
-            planned_state = {"type": {"any_": ["SCHEDULED"]}}
-            runs = self._api.runs(f"cadence:{cadence}", state=planned_state, expected_start_time=window)
+            ahead = {"state": {"type": {"any_": ["SCHEDULED"]}}, "expected_start_time": window}
+            runs = self._api.runs(ahead, tag=f"cadence:{cadence}")
             planned = {pair_of(run) async for run in runs}
             silent += [pair for pair in group if pair.id not in planned]
         return silent

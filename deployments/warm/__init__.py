@@ -9,6 +9,7 @@ them in place. Nothing is lost when the process is killed: leases end, and the s
 """
 
 import asyncio
+import contextlib
 import importlib
 import os
 import pkgutil
@@ -84,6 +85,8 @@ class Engine(AsyncFlowRunEngine[Any, Any]):
         except asyncio.CancelledError:
             if not self.stopped:
                 raise
+        except (SystemExit, KeyboardInterrupt):
+            return  # recorded as crashed; raised further it would end the worker
 
 
 class Lane:
@@ -91,8 +94,15 @@ class Lane:
 
     def __init__(self) -> None:
         self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, name="runs", daemon=True)
+        self._closing = False
+        self._thread = threading.Thread(target=self._run, name="runs", daemon=True)
         self._thread.start()
+
+    def _run(self) -> None:
+        while not self._closing:
+            # asyncio lets these two out of any task, and with them all runs would end.
+            with contextlib.suppress(SystemExit, KeyboardInterrupt):
+                self._loop.run_forever()
 
     def start(self, work: Coroutine[Any, Any, None]) -> tuple[Future[None], Callable[[str], None]]:
         """Begin `work`; returns its end, and how to cancel it with a word."""
@@ -114,6 +124,7 @@ class Lane:
         return ended, lambda word: _ignore(self._loop.call_soon_threadsafe(cancel, word))
 
     def close(self) -> None:
+        self._closing = True
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(timeout=5)
 
