@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.stamp
 
-.PHONY: setup test lint bench clean
+.PHONY: setup demo test lint bench clean
 
 setup: $(STAMP)
 
@@ -25,6 +25,11 @@ lint: $(STAMP)
 
 test: $(STAMP)
 	$(BIN)/python -m pytest
+
+PORT_BASE ?= 4700
+
+demo: $(STAMP)
+	$(BIN)/python -m cli.main demo $(if $(ONCE),--once) --port-base $(PORT_BASE)
 
 bench: $(STAMP)
 	$(BIN)/python -m benchmarks.imports
