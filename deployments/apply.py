@@ -141,6 +141,22 @@ class Prefect:
         )
 
     async def _remove(self, found: Json, report: Report) -> None:
+        """Delete a deployment, or as long as it has runs under way, pause it and ask them to stop.
+
+        Prefect answers 500 to every state of a run whose deployment, and so its limit, was deleted.
+        """
+        under_way = {
+            "deployment_id": {"any_": [found["id"]]},
+            "state": {"type": {"any_": ["PENDING", "RUNNING", "CANCELLING"]}},
+        }
+        runs = [run async for run in self._api.find("/flow_runs/filter", {"flow_runs": under_way})]
+        if runs:
+            if not found["paused"]:
+                await self._api.call("PATCH", f"/deployments/{found['id']}", _patch({"paused": True}, found))
+            for run in runs:
+                if run["state_type"] != "CANCELLING":
+                    await self._api.set_state(run["id"], "CANCELLING", "O par foi excluído.")
+            return
         try:
             await self._api.call("DELETE", f"/deployments/{found['id']}")
         except PrefectRefused as error:

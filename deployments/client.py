@@ -16,6 +16,8 @@ from core.errors import Advice, ConfigurationError, Fault, TransientError
 
 Json = dict[str, Any]
 PAGE = 200
+REPEATABLE = ("/filter", "/count", "/set_state")
+"""POST routes that may be sent twice."""
 TAG = "cloudtosys"
 """Carried by every deployment that stands for a pair, and by its runs."""
 
@@ -45,7 +47,7 @@ class Api:
             auth=(user, password) if auth else None,
             timeout=timeout,
             trust_env=False,
-            limits=httpx.Limits(max_connections=8, max_keepalive_connections=8),
+            limits=httpx.Limits(max_connections=8, max_keepalive_connections=8, keepalive_expiry=3),
         )
 
     @classmethod
@@ -69,7 +71,7 @@ class Api:
 
     async def call(self, method: str, path: str, body: Any = None) -> Any:
         try:
-            response = await self._http.request(method, path, json=body)
+            response = await self._send(method, path, body)
         except httpx.HTTPError as error:
             raise PrefectUnavailable(f"O Prefect não respondeu ({type(error).__name__}).") from None
         if response.status_code >= 500 or response.status_code == 429:
@@ -81,6 +83,15 @@ class Api:
                 f"O Prefect recusou {method} ({response.status_code}).", status=response.status_code
             )
         return response.json() if response.content else None
+
+    async def _send(self, method: str, path: str, body: Any) -> httpx.Response:
+        """Once more where a kept connection turns out closed, as after a server error, and that is safe."""
+        try:
+            return await self._http.request(method, path, json=body)
+        except (httpx.ReadError, httpx.WriteError, httpx.RemoteProtocolError):
+            if method == "POST" and not path.endswith(REPEATABLE):
+                raise
+            return await self._http.request(method, path, json=body)
 
     async def find(self, path: str, body: Json, limit: int = 10_000) -> AsyncIterator[Json]:
         """Everything that a `/filter` route answers, page after page, up to `limit` rows."""

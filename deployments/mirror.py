@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from core.entities import RunStatus, Trigger
 from db.watch import Ghost, add_ghosts, logged
-from deployments.client import Api, Json, moment, pair_of
+from deployments.client import Api, Json, PrefectUnavailable, moment, pair_of
 
 OVERLAP = timedelta(minutes=5)
 FIRST_LOOK = timedelta(hours=24)
@@ -72,8 +72,17 @@ class Mirror:
             ended_at = known.get(UUID(run["id"]))
             if UUID(run["id"]) in known and (ended_at is None or now - ended_at < self._stuck_after):
                 continue
-            kind = "CANCELLED" if run["state_type"] == "CANCELLING" else "CRASHED"
+            await self._end(run)
+
+    async def _end(self, run: Json) -> None:
+        kind = "CANCELLED" if run["state_type"] == "CANCELLING" else "CRASHED"
+        try:
             await self._api.set_state(run["id"], kind, "Sem sinal de vida do worker.")
+        except PrefectUnavailable as error:
+            if error.status is None:
+                raise
+            # Prefect cannot end a run whose deployment was deleted by hand; it can forget it.
+            await self._api.call("DELETE", f"/flow_runs/{run['id']}")
 
 
 def ghost(run: Json) -> Ghost | None:

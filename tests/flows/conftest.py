@@ -49,6 +49,7 @@ def prefect_server(
         port = free.getsockname()[1]
     auth = server.auth_string(folder)
     environment = server.environment(folder, cluster.url("prefect", "postgres", "asyncpg"), port, auth)
+    environment["PREFECT_SERVER_SERVICES_LATE_RUNS_AFTER_SECONDS"] = "4"
     with (folder / "server.log").open("w") as log:
         process = subprocess.Popen(
             server.command(port), env=os.environ | environment, stdout=log, stderr=log, cwd=folder

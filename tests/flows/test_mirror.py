@@ -131,6 +131,23 @@ async def test_a_run_nobody_works_on_frees_its_slot(
     assert (await state_of(following))["state_type"] == "PENDING"
 
 
+async def test_a_run_that_prefect_cannot_end_is_forgotten(
+    prefect: Prefect,
+    api: Api,
+    engine: AsyncEngine,
+    new_pair: Callable[..., UUID],
+    deploy: Callable[..., Awaitable[str]],
+) -> None:
+    """Its deployment was deleted by hand while it ran."""
+    pair_id = new_pair(cadence=Cadence.MANUAL)
+    id_ = await deploy(pair_id)
+    run = await prefect.trigger(pair_id, initiated_by=Trigger.MANUAL)
+    await api.set_state(run, "PENDING", "")
+    await api.call("DELETE", f"/deployments/{id_}")
+    await Mirror(api, engine, stuck_after=0).look()
+    assert await api.read_run(run) is None
+
+
 async def test_after_an_outage_one_late_run_of_a_pair_is_left(
     prefect: Prefect,
     api: Api,

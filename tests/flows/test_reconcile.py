@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 from uuid import UUID, uuid4
 
-from core.entities import Cadence, Entity, IntegrationStatus
+from core.entities import Cadence, Entity, IntegrationStatus, Trigger
 from deployments.apply import Prefect
 from deployments.client import Api, Json
 
@@ -120,6 +120,28 @@ async def test_deleted_pairs_and_orphans_leave_no_deployment(
     left = [d["id"] async for d in api.find("/deployments/filter", {}) if "cloudtosys" in d["tags"]]
     assert left == [kept]
     assert gone not in left
+
+
+async def test_a_deleted_pair_that_is_running_is_stopped_first(
+    prefect: Prefect,
+    api: Api,
+    sql: Callable[..., Any],
+    new_pair: Callable[..., UUID],
+    deploy: Callable[..., Awaitable[str]],
+    state_of: Callable[..., Awaitable[Json]],
+) -> None:
+    """Prefect could never end the run of a deployment that is gone."""
+    pair_id = new_pair()
+    id_ = await deploy(pair_id)
+    run = await prefect.trigger(pair_id, initiated_by=Trigger.MANUAL)
+    await api.set_state(run, "PENDING", "")
+    await api.set_state(run, "RUNNING", "")
+    sql("UPDATE sync.integration SET deleted_at = now()")
+    await prefect.apply()
+    assert (await read(api, id_))["paused"]
+    assert (await state_of(run))["state_type"] == "CANCELLING"
+    await api.set_state(run, "CANCELLED", "")
+    assert (await prefect.reconcile()).removed != []
 
 
 async def test_a_renamed_integration_shows_its_new_name(
