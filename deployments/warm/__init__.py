@@ -37,6 +37,7 @@ from prefect.settings import PREFECT_WORKER_QUERY_SECONDS, temporary_settings
 from prefect.states import Cancelled, Crashed
 from prefect.utilities.callables import get_call_parameters, parameters_to_args_kwargs
 from prefect.workers.base import BaseJobConfiguration, BaseVariables, BaseWorker, BaseWorkerResult
+from pydantic import PrivateAttr
 
 DEFAULT_LIMIT = 8
 POLL_SECONDS = 1.0
@@ -145,13 +146,29 @@ class Active:
             self.cancel(why)
 
 
+class WarmConfiguration(BaseJobConfiguration):
+    """Keeps the entrypoint of the deployment that the worker has read anyway."""
+
+    _entrypoint: str = PrivateAttr(default="")
+
+    @property
+    def entrypoint(self) -> str:
+        return self._entrypoint
+
+    def prepare_for_flow_run(
+        self, flow_run: FlowRun, deployment: Any = None, *args: Any, **options: Any
+    ) -> None:
+        super().prepare_for_flow_run(flow_run, deployment, *args, **options)
+        self._entrypoint = (deployment.entrypoint or "") if deployment is not None else ""
+
+
 class WarmResult(BaseWorkerResult):
     """`status_code` is always 0: a failed run is no fault of the infrastructure."""
 
 
-class WarmWorker(BaseWorker[BaseJobConfiguration, BaseVariables, WarmResult]):
+class WarmWorker(BaseWorker[WarmConfiguration, BaseVariables, WarmResult]):
     type = "cloudtosys-warm"
-    job_configuration = BaseJobConfiguration
+    job_configuration = WarmConfiguration
 
     _display_name = "CloudToSys (aquecido)"
     _description = "Execuções assíncronas dentro de um processo já carregado."
@@ -185,12 +202,10 @@ class WarmWorker(BaseWorker[BaseJobConfiguration, BaseVariables, WarmResult]):
     async def run(
         self,
         flow_run: FlowRun,
-        configuration: BaseJobConfiguration,
+        configuration: WarmConfiguration,
         task_status: anyio.abc.TaskStatus[int] | None = None,
     ) -> WarmResult:
-        assert flow_run.deployment_id is not None  # noqa: S101 - a work pool runs deployments only
-        deployment = await self.client.read_deployment(flow_run.deployment_id)
-        flow = load(deployment.entrypoint or "")
+        flow = load(configuration.entrypoint)
         args, kwargs = parameters_to_args_kwargs(flow.fn, flow_run.parameters)
         engine = Engine(flow=flow, flow_run=flow_run, parameters=get_call_parameters(flow.fn, args, kwargs))
         active = Active(engine, *self._lane.start(engine.execute()))
@@ -204,6 +219,12 @@ class WarmWorker(BaseWorker[BaseJobConfiguration, BaseVariables, WarmResult]):
         if engine.aborted:
             await self._settle(flow_run.id)
         return WarmResult(identifier=str(os.getpid()), status_code=0)
+
+    async def _propose_submitting_state(self, flow_run: FlowRun) -> None:
+        """Nothing: there is no infrastructure to submit to, and each state is a tenth of a short run."""
+
+    async def _give_worker_labels_to_flow_run(self, flow_run_id: UUID) -> None:
+        """Nothing, for the same reason."""
 
     async def drain(self, grace_seconds: float) -> None:
         """Take no more runs, give those under way some time, then interrupt them."""

@@ -194,3 +194,18 @@ async def test_a_hundred_unchanged_pairs_take_less_than_two_seconds(
     begun = time.monotonic()
     assert (await prefect.reconcile()).changes == 0
     assert time.monotonic() - begun < 2
+
+
+async def test_prefect_deploy_makes_what_reconciliation_would_make(
+    prefect: Prefect, api: Api, start: Callable[..., Any], until: Callable[..., Awaitable[Any]]
+) -> None:
+    """`prefect.yaml` is for installations run by hand: the sentinel then finds nothing to repair."""
+    await api.ensure_pool("cloudtosys", "cloudtosys-warm")
+    process = start("prefect", "--no-prompt", "deploy", "--all")
+    assert await asyncio.to_thread(process.wait, 60) == 0
+    found = await api.call("GET", "/deployments/name/housekeeping/Limpeza diária")
+    report = await prefect.reconcile()
+    assert report.created == []
+    assert set(report.changed.get("Limpeza diária", [])) <= {"concurrency_options"}
+    after = await api.call("GET", "/deployments/name/housekeeping/Limpeza diária")
+    assert [s["id"] for s in after["schedules"]] == [s["id"] for s in found["schedules"]]
