@@ -5,19 +5,23 @@ import subprocess
 import time
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
+from sqlalchemy import create_engine, text
 from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.pool import NullPool
 
 from core.entities import Cadence, RunStatus, Trigger
-from db import runs
+from db import runs, watch
 from db.deploy import read_pairs
 from db.retention import Swept, sweep
 from deployments.apply import Prefect
 from deployments.client import Api, Json
 from deployments.watchdog import Watchdog
+from tests.conftest import Database
 from tests.flows.conftest import LEASE_SECONDS
 
 Until = Callable[..., Awaitable[Any]]
@@ -100,9 +104,31 @@ async def test_a_run_that_came_back_to_life_is_left_alone(
     new_pair: Callable[..., UUID],
 ) -> None:
     lease = await dead_run(api, prefect, engine, sql, new_pair())
+    [dead] = await watch.dead_runs(engine, 1.0)
     assert await runs.renew(engine, lease)
+    assert not await watch.bury(engine, dead, RunStatus.INTERRUPTED, "", "", "")
     assert await watchdog.close_dead() == 0
     assert log_of(sql, lease.log_id).status == "running"
+    assert sql("SELECT lease_log_id FROM sync.pair")[0][0] == lease.log_id
+
+
+async def test_a_pair_that_another_run_took_over_keeps_its_lease(
+    api: Api,
+    prefect: Prefect,
+    engine: AsyncEngine,
+    sql: Callable[..., Any],
+    new_pair: Callable[..., UUID],
+) -> None:
+    pair_id = new_pair()
+    await dead_run(api, prefect, engine, sql, pair_id)
+    [dead] = await watch.dead_runs(engine, 1.0)
+    pair = await runs.read_pair(engine, pair_id)
+    heir = await runs.open_run(
+        engine, pair, initiated_by=Trigger.MANUAL, flow_run_id=uuid4(), slot_at=None, lease_seconds=60
+    )
+    assert heir is not None
+    assert not await watch.bury(engine, dead, RunStatus.INTERRUPTED, "", "", "")
+    assert sql("SELECT lease_log_id FROM sync.pair")[0][0] == heir.log_id
 
 
 async def test_a_cancelled_run_that_died_is_cancelled_and_not_resumed(
@@ -251,7 +277,7 @@ async def test_sigkill_of_the_worker_is_closed_and_resumed_by_the_sentinel(
     deploy: Callable[..., Awaitable[str]],
     until: Until,
     state_of: Callable[..., Awaitable[Json]],
-    tmp_path: Any,
+    tmp_path: Path,
 ) -> None:
     """Three real processes: worker, sentinel, and the worker that takes over."""
     pair_id = new_pair(cadence=Cadence.MANUAL)
@@ -299,7 +325,7 @@ async def test_the_sentinel_deploys_on_its_start_and_outlives_a_missing_prefect(
     sql: Callable[..., Any],
     new_pair: Callable[..., UUID],
     until: Until,
-    tmp_path: Any,
+    tmp_path: Path,
 ) -> None:
     pair_id = new_pair()
     lost = start("deployments.sentinel", PREFECT_API_URL="http://127.0.0.1:9/api")
@@ -320,6 +346,47 @@ async def test_the_sentinel_deploys_on_its_start_and_outlives_a_missing_prefect(
     assert lost.wait(10) == 0
     found = await api.call("GET", "/deployments/name/housekeeping/Limpeza diária")
     assert found["schedules"][0]["active"]
+
+
+async def test_the_sentinel_outlives_a_database_that_goes_away(
+    api: Api,
+    prefect: Prefect,
+    engine: AsyncEngine,
+    database: Database,
+    start: Start,
+    sql: Callable[..., Any],
+    new_pair: Callable[..., UUID],
+    until: Until,
+    tmp_path: Path,
+) -> None:
+    sentinel = start("deployments.sentinel")
+    lines = tmp_path / "deployments.sentinel-0.log"
+    lease = await dead_run(api, prefect, engine, sql, new_pair())
+
+    async def closed() -> bool:
+        return bool(log_of(sql, lease.log_id).status == "interrupted")
+
+    async def noticed() -> bool:
+        return "DatabaseUnavailable" in lines.read_text()
+
+    await until(closed)
+    name = database.admin_url.split("/")[3].split("?")[0]
+    admin = create_engine(
+        database.admin_url.replace(name, "postgres"), poolclass=NullPool, isolation_level="AUTOCOMMIT"
+    )
+    with admin.connect() as connection:
+        connection.execute(text(f"ALTER DATABASE {name} ALLOW_CONNECTIONS false"))
+        connection.execute(
+            text("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = :name"),
+            {"name": name},
+        )
+        await until(noticed)
+        connection.execute(text(f"ALTER DATABASE {name} ALLOW_CONNECTIONS true"))
+    await engine.dispose()
+    lease = await dead_run(api, prefect, engine, sql, new_pair())
+    await until(closed)
+    assert sentinel.poll() is None
+    assert database.url not in lines.read_text()
 
 
 async def test_housekeeping_throws_away_what_is_past_its_time(
