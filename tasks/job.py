@@ -90,8 +90,10 @@ async def open_run(
             run.status, run.error = RunStatus.DEFERRED, error
         except SyncError as error:
             run.status, run.error = RunStatus.ERROR, error
-        except asyncio.CancelledError:
-            run.status = RunStatus.CANCELLED
+        except asyncio.CancelledError as stop:
+            # The worker says why: told to end itself, it leaves a run that is to be taken up again.
+            ended = stop.args == ("interrupted",)
+            run.status = RunStatus.INTERRUPTED if ended else RunStatus.CANCELLED
             raise
         except BaseException as exc:
             # The name of what broke and no more: its text could hold data.
