@@ -53,15 +53,14 @@ DISPATCHER = {
 }
 CURRENT_TENANT = "(SELECT NULLIF(current_setting('app.tenant_id', true), '')::uuid)"
 
+# Version 7 with milliseconds and random bits, for servers before 18 (RFC 9562 5.7).
+UUID7 = """
+  SELECT encode(set_bit(set_bit(overlay(uuid_send(gen_random_uuid()) PLACING
+    substring(int8send((extract(epoch FROM clock_timestamp()) * 1000)::bigint) FROM 3) FROM 1 FOR 6),
+    52, 1), 53, 1), 'hex')::uuid
+"""
 FUNCTIONS_BEFORE_TABLES = (
-    # Version 7 with milliseconds and random bits, for servers before 18 (RFC 9562 5.7).
-    """
-    CREATE FUNCTION erp.uuid7() RETURNS uuid LANGUAGE sql VOLATILE AS $$
-      SELECT encode(set_bit(set_bit(overlay(uuid_send(gen_random_uuid()) PLACING
-        substring(int8send((extract(epoch FROM clock_timestamp()) * 1000)::bigint) FROM 3) FROM 1 FOR 6),
-        52, 1), 53, 1), 'hex')::uuid
-    $$
-    """,
+    f"CREATE FUNCTION erp.uuid7() RETURNS uuid LANGUAGE sql VOLATILE AS $$ {UUID7} $$",
     # One transaction, one number: the transaction's own id. A reader stops below the oldest transaction
     # still running, so a commit that comes late can never land behind it.
     """
