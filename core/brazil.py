@@ -7,12 +7,15 @@ less 48.
 
 import re
 from collections.abc import Sequence
+from operator import mul
 
-_PUNCTUATION = str.maketrans("", "", " .-/\t\n")
+_PUNCTUATION = str.maketrans("", "", " .-/\t\r\n\u00a0")
+_VALUES = bytes((code - 48) % 256 for code in range(256))
 _CPF = re.compile(r"[0-9]{11}")
-_CNPJ = re.compile(r"[0-9A-Z]{12}[0-9]{2}")
+# Letters are matched before they are raised: "ß".upper() is "SS".
+_CNPJ = re.compile(r"[0-9A-Za-z]{12}[0-9]{2}")
 _CEP = re.compile(r"[0-9]{8}")
-_NFE_KEY = re.compile(r"[0-9]{6}[0-9A-Z]{12}[0-9]{26}")
+_NFE_KEY = re.compile(r"[0-9]{6}[0-9A-Za-z]{12}[0-9]{26}")
 
 _CPF_1 = range(10, 1, -1)
 _CPF_2 = range(11, 1, -1)
@@ -31,9 +34,12 @@ def cpf(text: str) -> str:
 
 
 def cnpj(text: str) -> str:
-    characters = text.translate(_PUNCTUATION).upper()
+    characters = text.translate(_PUNCTUATION)
     if not _CNPJ.fullmatch(characters) or characters == characters[0] * 14:
-        raise ValueError("CNPJ inválido: são 12 letras ou dígitos e 2 dígitos verificadores.")
+        raise ValueError(
+            "CNPJ inválido: são 12 letras ou dígitos, não todos iguais, e 2 dígitos verificadores."
+        )
+    characters = characters.upper()
     if characters[12:] != _digit(characters, _CNPJ_1) + _digit(characters, _CNPJ_2):
         raise ValueError("CNPJ inválido: os dígitos verificadores não conferem.")
     return characters
@@ -63,15 +69,16 @@ def cep(text: str) -> str:
 
 def nfe_key(text: str) -> str:
     """Access key of an NF-e: 44 characters, the last one modulo 11 of the others (MOC, NF-e 4.00)."""
-    key = text.translate(_PUNCTUATION).upper()
-    if not _NFE_KEY.fullmatch(key):
+    key = text.translate(_PUNCTUATION)
+    if not _NFE_KEY.fullmatch(key) or key == key[0] * 44:
         raise ValueError("Chave de acesso inválida: são 44 caracteres.")
+    key = key.upper()
     if key[43] != _digit(key, _NFE_WEIGHTS):
         raise ValueError("Chave de acesso inválida: o dígito verificador não confere.")
     return key
 
 
 def _digit(characters: str, weights: Sequence[int]) -> str:
-    total = sum((ord(char) - 48) * weight for char, weight in zip(characters, weights, strict=False))
-    rest = total % 11
+    """Modulo 11 over as many characters as there are weights."""
+    rest = sum(map(mul, characters.encode().translate(_VALUES), weights)) % 11
     return "0" if rest < 2 else str(11 - rest)

@@ -12,7 +12,6 @@ import msgspec
 from core.records import Record
 
 _encoder = msgspec.json.Encoder(order="deterministic")
-_CENT = Decimal("0.01")
 
 
 def canonical(record: Record) -> bytes:
@@ -31,7 +30,8 @@ def money(value: str | float | Decimal) -> Decimal:
     """
     number = round(_number(value), 4)
     cents = round(number, 2)
-    return cents if number == cents else _trimmed(number)
+    # Adding zero turns -0.00, equal to 0.00 but written otherwise, into it.
+    return cents + 0 if number == cents else _trimmed(number)
 
 
 def quantity(value: str | float | Decimal) -> Decimal:
@@ -42,6 +42,8 @@ def quantity(value: str | float | Decimal) -> Decimal:
 def _number(value: str | float | Decimal) -> Decimal:
     if isinstance(value, bool):
         raise ValueError("O valor não é um número.")
+    if isinstance(value, str) and ("_" in value or not value.isascii()):
+        raise ValueError(f"O valor não é um número: {value[:40]!r}.")
     try:
         number = Decimal(value) if isinstance(value, (str, int, Decimal)) else Decimal(repr(value))
         if not number.is_finite() or number.adjusted() > 10:
