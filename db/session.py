@@ -12,6 +12,7 @@ from uuid import UUID
 import psycopg
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from core.errors import DatabaseUnavailable
@@ -51,7 +52,7 @@ async def _transaction(engine_: AsyncEngine) -> AsyncIterator[AsyncConnection]:
     try:
         async with engine_.begin() as connection:
             yield connection
-    except (OperationalError, InterfaceError, psycopg.OperationalError) as error:
+    except (OperationalError, InterfaceError, PoolTimeout, psycopg.OperationalError) as error:
         raise unavailable(error) from None
     except DBAPIError as error:
         if error.connection_invalidated:

@@ -33,6 +33,11 @@ class Tenant:
 
 @pytest.fixture(scope="session")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[embedded.Server]:
+    """The embedded server, or with TEST_POSTGRES_SOCKETS a disposable one of another version: the folder of
+    its socket, where the user postgres is trusted."""
+    if given := os.environ.get("TEST_POSTGRES_SOCKETS"):
+        yield embedded.Server(Path(given), Path(given))
+        return
     root = embedded.SYSTEM_FOLDER if os.geteuid() == 0 else Path(tmp_path_factory.mktemp("pg"))
     server = embedded.start(root / f"tests-{os.getpid()}")
     yield server
@@ -41,10 +46,15 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[embedded.Serve
 
 
 @pytest.fixture(scope="session")
-def template(cluster: embedded.Server) -> str:
-    _administer(cluster, "CREATE DATABASE template_cloudtosys")
-    upgrade(cluster.admin_url("template_cloudtosys"))
-    return "template_cloudtosys"
+def template(cluster: embedded.Server) -> Iterator[str]:
+    """Migrated as a managed PostgreSQL makes us: by an owner who is no superuser, so that forced row-level
+    security and its exceptions are the real ones in every test."""
+    name = f"template_{uuid.uuid4().hex[:8]}"
+    _administer(cluster, f"CREATE ROLE {name} LOGIN CREATEROLE")
+    _administer(cluster, f"CREATE DATABASE {name} OWNER {name}")
+    upgrade(cluster.url(name, name))
+    yield name
+    _administer(cluster, f"DROP DATABASE {name} WITH (FORCE)")
 
 
 @pytest.fixture

@@ -62,6 +62,10 @@ def tracked() -> list[SchemaItem]:
     ]
 
 
+def of_tenant() -> ForeignKeyConstraint:
+    return ForeignKeyConstraint(["tenant_id"], ["erp.tenant.id"])
+
+
 def refers(column: str, table: str, *, on_delete: str | None = None) -> ForeignKeyConstraint:
     """A foreign key that holds the tenant too, so that no row can point into another tenant."""
     return ForeignKeyConstraint(

@@ -17,7 +17,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
-from db.models.columns import MEASURE, MOMENT, MONEY, metadata, now, refers, tracked, txt
+from db.models.columns import MEASURE, MOMENT, MONEY, metadata, now, of_tenant, refers, tracked, txt
 
 
 def zero(name: str) -> Column[Decimal]:
@@ -47,6 +47,7 @@ branch = Table(
     Column("name", Text, nullable=False),
     Column("document", Text),
     Column("is_default", Boolean, nullable=False, server_default=text("false")),
+    of_tenant(),
     UniqueConstraint("tenant_id", "code"),
     Index("uq_branch_default", "tenant_id", unique=True, postgresql_where=text("is_default")),
     schema="erp",

@@ -125,6 +125,7 @@ alarm = Table(
     now("opened_at"),
     Column("closed_at", MOMENT),
     refers("integration_id", "sync.integration", on_delete="CASCADE"),
+    refers("pair_id", "sync.pair", on_delete="CASCADE"),
     Index(
         "uq_alarm_open",
         "pair_id",

@@ -5,6 +5,7 @@ from sqlalchemy import (
     Boolean,
     CheckConstraint,
     Column,
+    ForeignKeyConstraint,
     Index,
     Integer,
     Interval,
@@ -18,7 +19,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSON, JSONB
 
-from db.models.columns import MOMENT, identity, metadata, now, refers, txt
+from db.models.columns import MOMENT, identity, metadata, now, of_tenant, refers, txt
 
 integration = Table(
     "integration",
@@ -38,6 +39,7 @@ integration = Table(
     now("created_at"),
     now("updated_at"),
     Column("deleted_at", MOMENT),
+    of_tenant(),
     refers("branch_id", "erp.branch"),
     Index(
         "uq_integration_name",
@@ -175,6 +177,7 @@ conflict = Table(
     Column("resolved_at", MOMENT),
     now("created_at"),
     refers("integration_id", "sync.integration", on_delete="CASCADE"),
+    Index("ix_conflict_mapping", "mapping_id"),
     Index("uq_conflict_open", "mapping_id", unique=True, postgresql_where=text("state = 'open'")),
     schema="sync",
 )
@@ -269,6 +272,8 @@ membership = Table(
     Column("can_edit", Boolean, nullable=False, server_default=text("false")),
     now("created_at"),
     PrimaryKeyConstraint("tenant_id", "user_id"),
+    of_tenant(),
+    ForeignKeyConstraint(["user_id"], ["sync.user.id"], ondelete="CASCADE"),
     schema="sync",
 )
 
