@@ -76,6 +76,7 @@ def test_what_was_committed_survives_a_kill(folder: Path) -> None:
         assert ask(server, "SELECT count(*) FROM kept") == n + 1
 
 
+@pytest.mark.skipif("TEST_POSTGRES_SOCKETS" in os.environ, reason="needs a second embedded server")
 def test_a_pid_that_now_belongs_to_somebody_else_is_stale(folder: Path, cluster: embedded.Server) -> None:
     server = embedded.start(folder)
     server.stop()

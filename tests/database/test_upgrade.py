@@ -70,8 +70,8 @@ def test_a_dump_restores_with_its_policies(
     """pg_dump and pg_restore know nothing of us: functions, triggers and policies come back in order."""
     source, target = make_url(database.admin_url), f"restored_{uuid.uuid4().hex[:8]}"
     bin_ = embedded._binaries()
-    if not (bin_ / "pg_dump").exists():
-        pytest.skip("the wheel ships no pg_dump")
+    if "TEST_POSTGRES_SOCKETS" in os.environ:
+        pytest.skip("pg_dump writes for servers of its own version")
     host = str(source.query["host"])
     environment = os.environ | {"PGHOST": host, "PGUSER": "postgres"}
     dump = subprocess.run(
