@@ -1,0 +1,63 @@
+"""A certificate authority and a server certificate of its own, for stand-ins that talk TLS on loopback."""
+
+import ipaddress
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+VALID = timedelta(days=30)
+
+
+@dataclass(frozen=True, slots=True)
+class Certificates:
+    ca_file: Path
+    cert_file: Path
+    key_file: Path
+
+
+def make(folder: Path) -> Certificates:
+    """PEM files for `127.0.0.1` and `localhost`, signed by an authority that only `ca_file` vouches for."""
+    found = Certificates(folder / "ca.pem", folder / "server.pem", folder / "server.key")
+    ca_key, key = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
+    ca_name = _name("Sandbox CA")
+    ca = _builder(ca_name, ca_name, ca_key).add_extension(x509.BasicConstraints(True, 0), critical=True)
+    signing = x509.KeyUsage(False, False, False, False, False, True, True, False, False)
+    ca_cert = ca.add_extension(signing, critical=True).sign(ca_key, hashes.SHA256())
+    hosts = [x509.IPAddress(ipaddress.ip_address("127.0.0.1")), x509.DNSName("localhost")]
+    server = _builder(_name("127.0.0.1"), ca_name, key)
+    server = server.add_extension(x509.SubjectAlternativeName(hosts), critical=False)
+    authority = x509.AuthorityKeyIdentifier.from_issuer_public_key(ca_key.public_key())
+    cert = server.add_extension(authority, critical=False).sign(ca_key, hashes.SHA256())
+    found.ca_file.write_bytes(ca_cert.public_bytes(serialization.Encoding.PEM))
+    found.cert_file.write_bytes(cert.public_bytes(serialization.Encoding.PEM))
+    private = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    found.key_file.touch(mode=0o600)
+    found.key_file.write_bytes(private)
+    return found
+
+
+def _name(text: str) -> x509.Name:
+    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, text)])
+
+
+def _builder(
+    subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePrivateKey
+) -> x509.CertificateBuilder:
+    now = datetime.now(UTC)
+    return (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(issuer)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(hours=1))
+        .not_valid_after(now + VALID)
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+    )
