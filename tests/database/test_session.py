@@ -53,6 +53,16 @@ async def test_a_pool_that_is_exhausted_does_not_answer_either(database: Databas
     await small.dispose()
 
 
+async def test_nothing_stays_on_a_pooled_connection(database: Database, tenant: Tenant) -> None:
+    one = create_async_engine(database.url, pool_size=1, max_overflow=0)
+    state = text("SELECT current_user, coalesce(current_setting('app.tenant_id', true), '')")
+    async with tenant_transaction(one, tenant.id) as connection:
+        assert (await connection.execute(state)).one() == ("cloudtosys_app", str(tenant.id))
+    async with one.connect() as raw:
+        assert (await raw.execute(state)).one() == ("cloudtosys", "")
+    await one.dispose()
+
+
 async def test_tenants_do_not_mix_on_shared_connections(engine: AsyncEngine, tenant: Tenant) -> None:
     """Errors and cancellations in between must not leave a tenant on a pooled connection."""
 
