@@ -5,7 +5,7 @@ from typing import Any
 
 from sandbox.woocommerce import dates
 from sandbox.woocommerce.categories import UNCATEGORIZED, category_links
-from sandbox.woocommerce.checks import CATEGORY, CUSTOMER, check, required
+from sandbox.woocommerce.checks import CATEGORY, CUSTOMER, check, loose, required
 from sandbox.woocommerce.customers import avatar
 from sandbox.woocommerce.links import links
 from sandbox.woocommerce.messages import RefusedError
@@ -24,7 +24,7 @@ class CustomerWrites:
         self._store = store
 
     def create(self, body: Any, *, trusted: bool = False) -> Record:
-        changes: Record = body if trusted else check(body, CUSTOMER)
+        changes = loose(body) if trusted else check(body, CUSTOMER)
         required(changes, "email")
         store = self._store
         email = str(changes["email"])
@@ -61,7 +61,7 @@ class CustomerWrites:
         record = self._store.customers.get(id_)
         if record is None:
             raise invalid_customer(400 if trusted else 404)
-        changes: Record = body if trusted else check(body, CUSTOMER)
+        changes = loose(body) if trusted else check(body, CUSTOMER)
         email = changes.get("email")
         if email and self._store.by_email(str(email)) not in {None, id_}:
             raise RefusedError(400, "woocommerce_rest_customer_invalid_email", "Email address is invalid.")
@@ -92,7 +92,7 @@ class CategoryWrites:
         self._store = store
 
     def create(self, body: Any, *, trusted: bool = False) -> Record:
-        changes: Record = body if trusted else check(body, CATEGORY)
+        changes = loose(body) if trusted else check(body, CATEGORY)
         required(changes, "name")
         store = self._store
         name, parent = entities(str(changes["name"])), int(changes.get("parent") or 0)
@@ -109,7 +109,7 @@ class CategoryWrites:
         record = self._store.categories.get(id_)
         if record is None:
             raise invalid_category()
-        changes: Record = body if trusted else check(body, CATEGORY)
+        changes = loose(body) if trusted else check(body, CATEGORY)
         return self._keep(record | _own(changes))
 
     def delete(self, id_: int, *, force: bool) -> Record:

@@ -14,9 +14,7 @@ from sandbox.woocommerce.control import Control
 from sandbox.woocommerce.faults import Fault, Script
 from sandbox.woocommerce.keys import without_secrets
 from sandbox.woocommerce.links import API
-from sandbox.woocommerce.messages import Answer, Request, no_route, parsed
-from sandbox.woocommerce.order_writes import CRASH
-from sandbox.woocommerce.php import encode
+from sandbox.woocommerce.messages import Answer, Request, crash, no_route, parsed
 from sandbox.woocommerce.traffic import Traffic
 
 Scope = Mapping[str, Any]
@@ -41,6 +39,8 @@ STRANGER: Headers = [(b"vary", b"Origin")]
 HTML: Headers = [(b"content-type", b"text/html; charset=UTF-8")]
 MAINTENANCE = "<!DOCTYPE html><html><body><h1>Em manutenção</h1><p>Voltamos em breve.</p></body></html>"
 PIECES = 10
+# Faults that end the connection instead of the answer.
+CUTS = {"reset", "truncate"}
 
 
 @dataclass(slots=True)
@@ -94,6 +94,8 @@ class App:
             status, size = (reply.status, len(reply.body)) if reply else (0, 0)
             kind = fault.kind if fault else None
             self._traffic.end(method, path, without_secrets(query), status, size, kind)
+        if fault is not None and fault.kind in CUTS:
+            await _cut(scope, rude=fault.kind == "reset")
 
     def _reply(self, scope: Scope, path: str, query: str, raw: bytes, *, back: bool = False) -> Reply:
         if not path.startswith(API):
@@ -133,7 +135,6 @@ class App:
         if fault.kind == "timeout" or (fault.delay and fault.kind not in {"slow", "reset"}):
             await asyncio.sleep(fault.delay or 60)
         if fault.kind == "reset":
-            await _cut(scope, rude=True)
             return None
         reply = _unasked(fault) or self._reply(scope, *asked, back=fault.kind == "repeat_page")
         if fault.kind == "broken_json":
@@ -142,7 +143,6 @@ class App:
             reply.body = b"[]"
         if fault.kind == "truncate":
             await _send(send, reply, upto=len(reply.body) // 2)
-            await _cut(scope, rude=False)
         elif fault.kind == "slow":
             await _trickle(send, reply, fault.delay)
         else:
@@ -213,8 +213,7 @@ def _unasked(fault: Fault) -> Reply | None:
     if fault.kind == "html":
         return _html(200, MAINTENANCE)
     if fault.kind == "500":
-        body = {"code": "internal_server_error", "message": CRASH, "data": {"status": 500}}
-        return Reply(500, list(COMMON), encode(body).encode())
+        return Reply(500, list(COMMON), crash().answer().body.encode())
     if fault.kind not in {"429", "503"}:
         return None
     words = "Too Many Requests" if fault.kind == "429" else "Service Temporarily Unavailable"

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from sandbox.woocommerce.messages import RefusedError
+from sandbox.woocommerce.messages import RefusedError, crash
 from sandbox.woocommerce.php import Record
 from sandbox.woocommerce.product_writes import ProductWrites
 
@@ -19,7 +19,7 @@ class Writes(Protocol):
 
 
 def batch(writes: Writes, body: Any) -> Record:
-    """The answer in the order of the request. Raises RefusedError (413) over 100 items."""
+    """The answer in the order of the request. Raises RefusedError: 413 over 100 items, 500 for odd ones."""
     asked: dict[str, list[Any]] = {
         name: body[name]
         for name in ("create", "update", "delete")
@@ -28,6 +28,8 @@ def batch(writes: Writes, body: Any) -> Record:
     if sum(map(len, asked.values())) > LIMIT:
         words = f"Unable to accept more than {LIMIT} items for this request."
         raise RefusedError(413, "woocommerce_rest_request_entity_too_large", words)
+    if any(not isinstance(item, dict) for name in ("create", "update") for item in asked.get(name, ())):
+        raise crash()
     steps: dict[str, Callable[[Any], Record]] = {
         "create": lambda item: writes.create(item, trusted=True),
         "update": lambda item: writes.update(_id(item), item, trusted=True),

@@ -42,6 +42,9 @@ CATEGORY: Schema = {
     **dict.fromkeys(("parent", "menu_order"), "integer"),
     "display": ("default", "products", "subcategories", "both"),
 }
+LISTS = {"categories", "tags", "images", "attributes", "meta_data"}
+LISTS |= {"line_items", "shipping_lines", "fee_lines", "coupon_lines"}
+OBJECTS = {"dimensions", "billing", "shipping"}
 _INTEGER = re.compile(r"[+-]?\d+(\.0*)?")
 
 
@@ -59,7 +62,19 @@ def check(body: Any, schema: Schema) -> Record:
         elif not FITS[wanted](value):
             found.type(name, wanted)
     found.refuse()
-    return record
+    return loose(record)
+
+
+def loose(body: Any) -> Record:
+    """A batch item as it is, without lists and objects that are none."""
+    record: Record = body if isinstance(body, dict) else {}
+    return {name: value for name, value in record.items() if _usable(name, value)}
+
+
+def _usable(name: str, value: Any) -> bool:
+    if name in LISTS:
+        return isinstance(value, list) and all(isinstance(item, dict) for item in value)
+    return name not in OBJECTS or isinstance(value, dict)
 
 
 def required(record: Record, name: str) -> None:

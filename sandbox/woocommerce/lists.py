@@ -67,7 +67,7 @@ def listing(store: Store, request: Request, collection: Collection, parent: int 
     filter_, among = _filter(request, collection), _among(store, request, kind, parent)
     by = request.one("orderby") or collection.default
     ids = _ids(store, kind, by, filter_, among)
-    if kind == "products" and request.many("sku") is not None:
+    if kind == "products" and request.many("sku"):
         ids = [*ids, *_ids(store, "variations", by, Filter(), among)]
     size = int(request.one("per_page") or 10)
     page = int(request.one("page") or 1)
@@ -168,7 +168,7 @@ def _among(store: Store, request: Request, kind: str, parent: int | None) -> lis
     if parent is not None:
         named.append(store.variations_of(parent))
     skus = request.many("sku") if kind in {"products", "variations"} else None
-    if skus is not None:
+    if skus:
         owners = [owner for sku in skus if (owner := store.by_sku(sku))]
         named.append([id_ for of, id_ in owners if kind in {of, "products"}])
     included = request.many("include")

@@ -7,6 +7,11 @@ from urllib.parse import parse_qsl
 
 from sandbox.woocommerce.php import Record, encode
 
+CRASH = (
+    "<p>There has been a critical error on this website.</p><p><a href="
+    '"https://wordpress.org/documentation/article/faq-troubleshooting/">'
+    "Learn more about troubleshooting WordPress.</a></p>"
+)
 Pairs = Sequence[tuple[str, str]]
 
 
@@ -84,6 +89,13 @@ class RefusedError(Exception):
 
 def no_route() -> RefusedError:
     return RefusedError(404, "rest_no_route", "No route was found matching the URL and request method.")
+
+
+def crash() -> RefusedError:
+    """What PHP says when it gave up."""
+    refusal = RefusedError(500, "internal_server_error", CRASH)
+    refusal.more = {"additional_errors": []}
+    return refusal
 
 
 @dataclass(slots=True)

@@ -4,10 +4,10 @@ from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from sandbox.woocommerce import orders
-from sandbox.woocommerce.checks import ORDER, check
+from sandbox.woocommerce.checks import ORDER, check, loose
 from sandbox.woocommerce.dates import seconds
 from sandbox.woocommerce.lists import ORDER_STATUSES
-from sandbox.woocommerce.messages import RefusedError
+from sandbox.woocommerce.messages import RefusedError, crash
 from sandbox.woocommerce.meta import merged
 from sandbox.woocommerce.php import Record
 from sandbox.woocommerce.product_writes import ProductWrites
@@ -18,11 +18,6 @@ PLAIN = (
     *("parent_id", "currency", "created_via"),
 )
 TAKES_STOCK = {"processing", "completed", "on-hold"}
-CRASH = (
-    "<p>There has been a critical error on this website.</p><p><a href="
-    '"https://wordpress.org/documentation/article/faq-troubleshooting/">'
-    "Learn more about troubleshooting WordPress.</a></p>"
-)
 
 
 def invalid_id(status: int) -> RefusedError:
@@ -36,7 +31,7 @@ class OrderWrites:
         self._store, self._products = store, products
 
     def create(self, body: Any, *, trusted: bool = False) -> Record:
-        changes: Record = body if trusted else check(body, ORDER)
+        changes = loose(body) if trusted else check(body, ORDER)
         _refuse_empty_lines(changes)
         record = orders.blank(self._store.new_id())
         self._apply(record, changes)
@@ -50,7 +45,7 @@ class OrderWrites:
         before = self._store.orders.get(id_)
         if before is None:
             raise invalid_id(400 if trusted else 404)
-        changes: Record = body if trusted else check(body, ORDER)
+        changes = loose(body) if trusted else check(body, ORDER)
         _refuse_empty_lines(changes)
         record = self._store.orders.record(id_)
         self._apply(record, changes)
@@ -177,9 +172,7 @@ def _refuse_empty_lines(changes: Record) -> None:
     lines = changes.get("line_items")
     for item in lines if isinstance(lines, list) else ():
         if isinstance(item, dict) and item.get("quantity") == 0 and not item.get("id"):
-            refusal = RefusedError(500, "internal_server_error", CRASH)
-            refusal.more = {"additional_errors": []}
-            raise refusal
+            raise crash()
 
 
 def _decimal(written: object) -> Decimal:

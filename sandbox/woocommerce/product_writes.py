@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from sandbox.woocommerce import dates, prices
 from sandbox.woocommerce.categories import UNCATEGORIZED
-from sandbox.woocommerce.checks import PRODUCT, VARIATION, check
+from sandbox.woocommerce.checks import PRODUCT, VARIATION, check, loose
 from sandbox.woocommerce.links import links
 from sandbox.woocommerce.messages import RefusedError
 from sandbox.woocommerce.meta import merged
@@ -37,7 +37,7 @@ class ProductWrites:
         self._store = store
 
     def create(self, body: Any, *, trusted: bool = False) -> Record:
-        changes: Record = body if trusted else check(body, PRODUCT)
+        changes = loose(body) if trusted else check(body, PRODUCT)
         store = self._store
         id_ = store.new_id()
         record = _empty(sample(store.base), id_) | {
@@ -63,7 +63,7 @@ class ProductWrites:
                     self._store.variations.record(id_)["parent_id"], id_, body, trusted=True
                 )
             raise invalid_id(400 if trusted else 404)
-        changes: Record = body if trusted else check(body, PRODUCT)
+        changes = loose(body) if trusted else check(body, PRODUCT)
         if "type" in changes:
             record["type"] = changes["type"]
         self._apply(record, changes)
@@ -83,7 +83,7 @@ class ProductWrites:
         return self._edited(record)
 
     def create_variation(self, parent: int, body: Any, *, trusted: bool = False) -> Record:
-        changes: Record = body if trusted else check(body, VARIATION)
+        changes = loose(body) if trusted else check(body, VARIATION)
         store = self._store
         product = self._parent(parent)
         id_ = store.new_id()
@@ -102,7 +102,7 @@ class ProductWrites:
         record = self._store.variations.get(id_)
         if record is None or record["parent_id"] != parent:
             raise _invalid_variation(400 if trusted else 404)
-        self._apply(record, body if trusted else check(body, VARIATION))
+        self._apply(record, loose(body) if trusted else check(body, VARIATION))
         self._store.write("variations", record)
         self._refresh(parent)
         return record
