@@ -6,26 +6,59 @@ that address. Follows the OWASP cheat sheet on server-side request forgery.
 
 import asyncio
 import ipaddress
+import re
 import socket
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
-from core.errors import AddressRefused, TransientError
+from core.errors import AddressRefused, ConfigurationError, TransientError
 
 PUBLIC_PORTS = frozenset({80, 443, 8080, 8443})
-_METADATA_HOSTS = frozenset({"metadata.google.internal", "metadata", "instance-data"})
+LONGEST_NAME = 253
+_UNFIT = re.compile(r"[\s\x00-\x1f\x7f\\]")
+_INTERNAL_HOSTS = frozenset({"localhost", "metadata", "metadata.goog", "instance-data"})
+_INTERNAL_SUFFIXES = (".localhost", ".internal", ".local", ".localdomain", ".lan", ".intranet", ".home.arpa")
+_NAME = re.compile(r"[^\W_]([\w-]*\w)?(\.[\w-]+)*")
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
+_IPV6_UNICAST = ipaddress.ip_network("2000::/3")
+# Not on the internet, though older Python versions (3.11 among them) take most of them for global.
+# https://www.iana.org/assignments/iana-ipv4-special-registry and …/iana-ipv6-special-registry
+_RESERVED = tuple(
+    map(
+        ipaddress.ip_network,
+        (
+            "192.0.0.0/24",
+            "192.88.99.0/24",
+            "168.63.129.16/32",  # the platform address inside Microsoft Azure
+            "2001::/23",
+            "2001:db8::/32",
+            "3fff::/20",
+        ),
+    )
+)
 
 IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
+IPNetwork = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
 @dataclass(frozen=True, slots=True)
 class Guard:
     """`private` lists hosts, `host:port`s and networks that may be private and may use any port and plain
-    HTTP; `plain_http` allows HTTP to public hosts too."""
+    HTTP; `plain_http` allows HTTP to public hosts too.
+
+    A name is listed by itself: where only the network of its addresses is, it keeps to HTTPS and the public
+    ports. Raises `ConfigurationError` for an entry that cannot be read.
+    """
 
     private: frozenset[str] = field(default_factory=frozenset)
     plain_http: bool = False
+    _hosts: frozenset[str] = field(init=False, repr=False)
+    _networks: tuple[IPNetwork, ...] = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        entries = {entry.strip().rstrip(".").lower() for entry in self.private}
+        object.__setattr__(self, "_hosts", frozenset(entry for entry in entries if "/" not in entry))
+        object.__setattr__(self, "_networks", tuple(_network(entry) for entry in entries if "/" in entry))
 
     def check_url(self, url: str) -> None:
         """Refuse what no lookup is needed for. Raises `AddressRefused`."""
@@ -36,9 +69,11 @@ class Guard:
             raise AddressRefused("O endereço está malformado.") from None
         if parts.scheme not in ("http", "https") or not host:
             raise AddressRefused("O endereço deve começar com https:// e ter um host.")
+        if parts.port == 0:
+            raise AddressRefused("A porta 0 não é aceita.")
         if parts.username is not None or parts.password is not None or "@" in parts.netloc:
             raise AddressRefused("O endereço não pode conter usuário ou senha.")
-        if any(char.isspace() or ord(char) < 32 for char in url) or "\\" in url:
+        if _UNFIT.search(url):
             raise AddressRefused("O endereço contém caracteres inválidos.")
         port = port or (443 if parts.scheme == "https" else 80)
         if parts.scheme == "http" and not self.plain_http and not self._is_listed(host, port):
@@ -48,17 +83,18 @@ class Guard:
     def check_host(self, host: str, port: int) -> None:
         if self._is_listed(host, port):
             return
-        name = host.rstrip(".").lower()
+        """As `check_url`, for a connection. Raises `AddressRefused`."""
         if port not in PUBLIC_PORTS:
             raise AddressRefused(f"A porta {port} não é aceita.")
-        if (
-            name in _METADATA_HOSTS
-            or name == "localhost"
-            or name.endswith((".localhost", ".internal", ".local"))
-        ):
+        name = host.lower()
+        if _parse_ip(name) is not None and "%" not in name:
+            return
+        if name in _INTERNAL_HOSTS or name.endswith(_INTERNAL_SUFFIXES):
             raise AddressRefused(f"O host {host} é interno.")
-        if _looks_numeric(name) and _parse_ip(name) is None:
+        if _looks_numeric(name):
             raise AddressRefused(f"O host {host} é um endereço IP escrito de forma não aceita.")
+        if len(name) > LONGEST_NAME or not _NAME.fullmatch(name):
+            raise AddressRefused("O nome do host está malformado.")
 
     async def resolve(self, host: str, port: int) -> list[str]:
         """The addresses that may be connected to, in the resolver's order.
@@ -79,14 +115,13 @@ class Guard:
 
     def _is_listed(self, host: str, port: int) -> bool:
         name = host.rstrip(".").lower()
-        if name in self.private or f"{name}:{port}" in self.private:
+        if name in self._hosts or f"{name}:{port}" in self._hosts or f"[{name}]:{port}" in self._hosts:
             return True
         literal = _parse_ip(name)
         return literal is not None and self._in_networks(literal)
 
     def _in_networks(self, address: IPAddress) -> bool:
-        networks = (ipaddress.ip_network(entry, strict=False) for entry in self.private if "/" in entry)
-        return any(address in network for network in networks)
+        return any(address in network for network in self._networks)
 
 
 def _is_public(address: IPAddress) -> bool:
@@ -96,16 +131,26 @@ def _is_public(address: IPAddress) -> bool:
             inner = ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
         if inner is not None:
             return _is_public(inner)
-        if address.teredo is not None:
+        if address not in _IPV6_UNICAST:
             return False
+    if any(address in network for network in _RESERVED):
+        return False
     return address.is_global and not address.is_multicast and not address.is_reserved
 
 
 def _parse_ip(host: str) -> IPAddress | None:
     try:
-        return ipaddress.ip_address(host.strip("[]").partition("%")[0])
+        return ipaddress.ip_address(host)
     except ValueError:
         return None
+
+
+def _network(entry: str) -> IPNetwork:
+    try:
+        return ipaddress.ip_network(entry, strict=False)
+    except ValueError:
+        text = f"A lista de hosts privados permitidos tem uma rede inválida: {entry[:60]!r}."
+        raise ConfigurationError(text) from None
 
 
 def _looks_numeric(name: str) -> bool:

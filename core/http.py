@@ -1,22 +1,22 @@
-"""HTTP to external systems: guarded connections, bounded time and size, errors from the one tree."""
+"""HTTP to external systems: the client of one integration, and what an answer or a failure means."""
 
+import base64
+import logging
 import re
 import ssl
-import zlib
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import Iterator
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
-from functools import lru_cache
 from html import unescape
-from pathlib import Path
 from typing import Any
 
-import httpcore
 import httpx
 import msgspec
 
 from core.address import Guard
 from core.errors import (
+    AddressRefused,
     AuthenticationError,
     AuthorizationError,
     ConfigurationError,
@@ -24,17 +24,19 @@ from core.errors import (
     ContractError,
     NotFoundError,
     RateLimited,
+    RecordError,
     SyncError,
     TransientError,
 )
-from core.redaction import redact_text
+from core.redaction import RedactingFilter, Redactor, is_sensitive, redact_text
 from core.spec import Provider
+from core.transport import MAX_BYTES, TOTAL_SECONDS, GuardedTransport, tls_context
 
 USER_AGENT = "CloudToSys-Integracoes/0.1"
 TIMEOUT = httpx.Timeout(30.0, connect=5.0, pool=120.0)
-MAX_BYTES = 32 * 1024 * 1024
 DEFAULT_PAUSE = timedelta(seconds=5)
 """Pause after a 429 that does not say how long."""
+LONGEST_PAUSE = timedelta(days=7)
 
 _STATUS: dict[int, type[SyncError]] = {
     401: AuthenticationError,
@@ -42,109 +44,15 @@ _STATUS: dict[int, type[SyncError]] = {
     404: NotFoundError,
     408: TransientError,
     409: ConflictError,
+    410: NotFoundError,
     425: TransientError,
 }
+_BOM = b"\xef\xbb\xbf"
+_NOT_JSON = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 _decode = msgspec.json.Decoder().decode
 
-
-class _GuardedBackend(httpcore.AsyncNetworkBackend):
-    """Connects to an address the guard has checked; TLS and Host keep the name."""
-
-    def __init__(self, guard: Guard) -> None:
-        self._guard = guard
-        self._inner = httpcore.AnyIOBackend()
-
-    async def connect_tcp(
-        self,
-        host: str,
-        port: int,
-        timeout: float | None = None,  # noqa: ASYNC109 - httpcore's interface
-        local_address: str | None = None,
-        socket_options: Iterable[Any] | None = None,
-    ) -> httpcore.AsyncNetworkStream:
-        addresses = await self._guard.resolve(host, port)
-        for address in addresses[:-1]:
-            try:
-                return await self._inner.connect_tcp(address, port, timeout, local_address, socket_options)
-            except httpcore.ConnectError:
-                continue
-        return await self._inner.connect_tcp(addresses[-1], port, timeout, local_address, socket_options)
-
-    async def sleep(self, seconds: float) -> None:
-        await self._inner.sleep(seconds)
-
-
-class _CappedStream(httpx.AsyncByteStream):
-    """Stops a body that grows over `limit` bytes, counted after it is unpacked: a small one can unfold."""
-
-    def __init__(self, stream: httpx.AsyncByteStream, limit: int, *, packed: bool) -> None:
-        self._stream = stream
-        self._limit = limit
-        # 32 + 15: gzip or zlib, told apart by the header.
-        self._unpack = zlib.decompressobj(47) if packed else None
-
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        seen = 0
-        async for chunk in self._stream:
-            data = self._unpacked(chunk, self._limit - seen + 1)
-            seen += len(data)
-            if seen > self._limit:
-                raise ContractError("A resposta do sistema externo passa do tamanho aceito.")
-            yield data
-
-    def _unpacked(self, chunk: bytes, most: int) -> bytes:
-        if self._unpack is None:
-            return chunk
-        try:
-            return self._unpack.decompress(chunk, most)
-        except zlib.error:
-            raise TransientError("A resposta comprimida do sistema externo está corrompida.") from None
-
-    async def aclose(self) -> None:
-        await self._stream.aclose()
-
-
-class GuardedTransport(httpx.AsyncHTTPTransport):
-    """httpx's transport with the address guard, and a cap on the body as it travels.
-
-    httpx has no public way to give its pool a network backend, so the pool is replaced.
-    """
-
-    def __init__(self, guard: Guard, *, verify: ssl.SSLContext, max_bytes: int, connections: int) -> None:
-        super().__init__(verify=verify)
-        self._guard = guard
-        self._max_bytes = max_bytes
-        self._pool = httpcore.AsyncConnectionPool(
-            ssl_context=verify,
-            max_connections=connections,
-            max_keepalive_connections=connections,
-            keepalive_expiry=30.0,
-            network_backend=_GuardedBackend(guard),
-        )
-
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        self._guard.check_url(str(request.url.copy_with(query=None, fragment=None)))
-        response = await super().handle_async_request(request)
-        packed = response.headers.get("content-encoding", "") in ("gzip", "deflate")
-        if packed:
-            del response.headers["content-encoding"]
-        if isinstance(response.stream, httpx.AsyncByteStream):
-            response.stream = _CappedStream(response.stream, self._max_bytes, packed=packed)
-        return response
-
-
-@lru_cache(maxsize=16)
-def tls_context(ca_file: str | None = None) -> ssl.SSLContext:
-    """Certificates are always verified; `ca_file` adds a private authority. Raises `ConfigurationError`."""
-    context = ssl.create_default_context()
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    if ca_file:
-        try:
-            context.load_verify_locations(cafile=ca_file)
-        except (OSError, ssl.SSLError):
-            name = Path(ca_file).name
-            raise ConfigurationError(f"O arquivo de CA privada {name!r} não pôde ser lido.") from None
-    return context
+# httpx logs every address at INFO, keys in the query included.
+logging.getLogger("httpx").addFilter(RedactingFilter(Redactor()))
 
 
 def client(
@@ -155,62 +63,92 @@ def client(
     ca_file: str | None = None,
     timeout: httpx.Timeout = TIMEOUT,
     max_bytes: int = MAX_BYTES,
+    total_seconds: float = TOTAL_SECONDS,
     connections: int = 4,
 ) -> httpx.AsyncClient:
     """A client for one integration. Redirects are not followed: a moved shop is a setting to correct.
 
-    Raises `AddressRefused` for an address that can be refused without a lookup.
+    Raises `AddressRefused` for an address that can be refused without a lookup, `ConfigurationError` for a
+    private CA that cannot be read. Its calls raise `SyncError`s of the guard and the bounds as they are, and
+    httpx's own errors for `translate`.
     """
     guard.check_url(base_url)
+    try:
+        address = httpx.URL(base_url)
+        # Read once here: a name that is no valid IDNA raises only when it is asked for.
+        guard.check_url(str(address.copy_with(host=address.host)))
+    except (httpx.InvalidURL, UnicodeError):
+        raise AddressRefused("O endereço está malformado.") from None
     return httpx.AsyncClient(
-        base_url=base_url,
+        base_url=address,
         auth=auth,
         headers={"User-Agent": USER_AGENT, "Accept": "application/json", "Accept-Encoding": "gzip"},
         timeout=timeout,
         trust_env=False,
         transport=GuardedTransport(
-            guard, verify=tls_context(ca_file), max_bytes=max_bytes, connections=connections
+            guard,
+            verify=tls_context(ca_file),
+            max_bytes=max_bytes,
+            total_seconds=total_seconds,
+            connections=connections,
         ),
     )
 
 
 def classify(response: httpx.Response, provider: Provider) -> SyncError | None:
-    """The error an answer stands for; None for a 2xx."""
+    """The error an answer stands for; None for a 2xx. The provider's rules come before the status table.
+
+    Its texts hold nothing that was sent as a credential, even where the answer repeats it.
+    """
     status = response.status_code
     if response.is_success:
         return None
     code, words = _reason(response, provider)
     host = response.request.url.host
     message = f"{host} respondeu {status}" + (f" ({code})." if code else ".")
-    for rule in provider.errors:
-        if rule.status == status and rule.code in (None, code):
-            return rule.error(message, status=status, provider_code=code, provider_message=words)
-    pause = retry_after(response, datetime.now(UTC))
-    if status == 429 or (status == 503 and pause is not None):
-        return RateLimited(message, retry_at=datetime.now(UTC) + (pause or DEFAULT_PAUSE), status=status)
-    if response.is_redirect:
-        text = f"{host} redireciona para outro endereço: use o endereço final como URL base."
-        return ConfigurationError(text, status=status)
-    kind = _STATUS.get(status, TransientError if status >= 500 else ContractError)
+    now = datetime.now(UTC)
+    pause = retry_after(response, now)
+    kind = _ruled(provider, status, code)
+    if kind is None:
+        if response.has_redirect_location:
+            text = f"{host} redireciona para outro endereço: use o endereço final como URL base."
+            return ConfigurationError(text, status=status)
+        limited = status == 429 or (status == 503 and pause is not None)
+        kind = RateLimited if limited else _STATUS.get(status, ContractError)
+        if status >= 500 and not limited:
+            kind = TransientError
+    if issubclass(kind, RateLimited):
+        return kind(message, retry_at=now + (pause or DEFAULT_PAUSE), status=status)
+    if issubclass(kind, RecordError):
+        return kind(message, field="", provider_code=code)
     return kind(message, status=status, provider_code=code, provider_message=words)
 
 
 def retry_after(response: httpx.Response, now: datetime) -> timedelta | None:
-    """The pause asked by `Retry-After`, in seconds or as an HTTP date (RFC 9110 10.2.3)."""
+    """The pause asked by `Retry-After`, in seconds or as an HTTP date (RFC 9110 10.2.3), a week at most.
+
+    Shopify sends seconds with a fraction (https://shopify.dev/docs/api/usage/limits).
+    """
     value = response.headers.get("retry-after", "").strip()
-    if value.isdecimal():
-        return timedelta(seconds=min(int(value), 7 * 86400))
+    if re.fullmatch(r"[0-9]{1,300}(\.[0-9]{1,9})?", value):
+        return timedelta(seconds=min(float(value), LONGEST_PAUSE.total_seconds()))
     try:
-        return max(timedelta(0), parsedate_to_datetime(value).astimezone(UTC) - now)
-    except (ValueError, TypeError):
+        moment = parsedate_to_datetime(value)
+        # A date with the zone -0000 comes without one, and is UTC.
+        pause = (moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment) - now
+    except (ValueError, TypeError, OverflowError):
         return None
+    return min(max(timedelta(0), pause), LONGEST_PAUSE)
 
 
 def decode(response: httpx.Response, provider: Provider) -> Any:
-    """The JSON of a 2xx answer. Raises `ContractError` for anything else (a maintenance page, say)."""
+    """The JSON of a 2xx answer. Raises `ContractError` for anything else (a maintenance page, say).
+
+    A byte order mark before it, which WordPress plugins leave there, is passed over.
+    """
     try:
-        return _decode(response.content)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+        return _decode(response.content.removeprefix(_BOM))
+    except _NOT_JSON:
         kind = response.headers.get("content-type", "sem tipo").partition(";")[0]
         raise ContractError(
             f"{provider.name} respondeu {response.status_code} com um corpo que não é JSON ({kind[:40]}).",
@@ -227,38 +165,65 @@ def translate(error: httpx.HTTPError | httpx.InvalidURL) -> SyncError:
             return ConfigurationError("O endereço da integração é inválido.")
         case httpx.TimeoutException():
             return TransientError(f"{host} não respondeu a tempo.")
-        case httpx.ConnectError() if _is_tls(error):
-            return ConfigurationError(
-                f"O certificado TLS de {host} não é válido. Para uma autoridade privada, informe a CA."
-            )
+        case httpx.LocalProtocolError():
+            return ConfigurationError(f"A chamada a {host} não pôde ser montada: revise as credenciais.")
         case httpx.ConnectError():
-            return TransientError(f"Não foi possível conectar a {host}: conexão recusada ou host fora do ar.")
+            return _connect_failure(host, _tls_error(error))
         case httpx.RemoteProtocolError() | httpx.ReadError():
             return TransientError(f"{host} encerrou a conexão antes de terminar a resposta.")
         case _:
             return TransientError(f"Falha de rede ao falar com {host}.")
 
 
-def _is_tls(error: BaseException) -> bool:
+def _connect_failure(host: str, error: ssl.SSLError | None) -> SyncError:
+    if error is None:
+        return TransientError(f"Não foi possível conectar a {host}: conexão recusada ou host fora do ar.")
+    if isinstance(error, ssl.SSLCertVerificationError):
+        text = f"O certificado TLS de {host} não é válido. Para uma autoridade privada, informe a CA."
+        return ConfigurationError(text)
+    if error.reason in ("WRONG_VERSION_NUMBER", "HTTP_REQUEST", "RECORD_LAYER_FAILURE"):
+        return ConfigurationError(f"{host} não usa TLS nesta porta: confira https:// e a porta da URL base.")
+    return TransientError(f"{host} interrompeu a negociação TLS.")
+
+
+def _tls_error(error: BaseException) -> ssl.SSLError | None:
     seen: BaseException | None = error
     while seen is not None:
         if isinstance(seen, ssl.SSLError):
-            return True
+            return seen
         seen = seen.__cause__ or seen.__context__
-    return False
+    return None
+
+
+def _ruled(provider: Provider, status: int, code: str | None) -> type[SyncError] | None:
+    rules = (rule.error for rule in provider.errors if rule.status == status and rule.code in (None, code))
+    return next(rules, None)
 
 
 def _reason(response: httpx.Response, provider: Provider) -> tuple[str | None, str | None]:
     """The provider's own code and words from a JSON error body."""
     try:
-        body = _decode(response.content)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+        body = _decode(response.content.removeprefix(_BOM))
+    except _NOT_JSON:
         return None, None
     if not isinstance(body, dict):
         return None, None
+    redactor = Redactor(_sent_secrets(response.request))
     code, words = body.get(provider.error_code), body.get(provider.error_message)
-    text = unescape(re.sub(r"<[^>]*>", " ", words)) if isinstance(words, str) else None
+    text = unescape(re.sub(r"<[^>]*>", " ", words[:2000])) if isinstance(words, str) else None
     return (
-        str(code)[:80] if isinstance(code, str | int) else None,
-        redact_text(text)[:300] if text else None,
+        redactor(str(code))[:80] if isinstance(code, str | int) else None,
+        " ".join(redactor(redact_text(text)).split())[:300] if text else None,
     )
+
+
+def _sent_secrets(request: httpx.Request) -> Iterator[str]:
+    """What this request carried as credentials, in its headers and in its query."""
+    for name, value in (*request.headers.multi_items(), *request.url.params.multi_items()):
+        if is_sensitive(name):
+            yield value
+            scheme, _, credential = value.partition(" ")
+            yield credential
+            if scheme.lower() == "basic":
+                with suppress(ValueError):
+                    yield from base64.b64decode(credential).decode(errors="replace").split(":", 1)
