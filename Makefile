@@ -16,6 +16,7 @@ $(STAMP): requirements.lock
 	[ -x $(BIN)/python ] || $$python -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements.lock
 	@$(BIN)/python -c 'import pathlib, sysconfig; pathlib.Path(sysconfig.get_path("purelib"), "cloudtosys.pth").write_text(str(pathlib.Path.cwd()))'
+	@printf '#!/bin/sh\nexec "%s/python" -m cli.main "$$@"\n' "$(CURDIR)/$(BIN)" > $(BIN)/cloudtosys && chmod +x $(BIN)/cloudtosys
 	@touch $(STAMP)
 
 lint: $(STAMP)
@@ -29,7 +30,7 @@ test: $(STAMP)
 PORT_BASE ?= 4700
 
 demo: $(STAMP)
-	$(BIN)/python -m cli.main demo $(if $(ONCE),--once) --port-base $(PORT_BASE)
+	$(BIN)/cloudtosys demo $(if $(ONCE),--once) --port-base $(PORT_BASE)
 
 bench: $(STAMP)
 	$(BIN)/python -m benchmarks.imports

@@ -1,31 +1,111 @@
-"""`cloudtosys`: the command line, in Portuguese."""
+"""`cloudtosys`: the command line, in Portuguese. Each command's module is imported when it is used.
 
+Exit status: 0 done · 1 could not be done (cause and remedy are on stderr) · 2 the command line is wrong ·
+3 `run --wait`: the run ended otherwise than with success · 130 Ctrl-C.
+"""
+
+import importlib
 import os
 import sys
-from pathlib import Path
-from typing import Annotated
+from typing import Any
 
-import typer
+from typer import Abort, Typer
+from typer.exceptions import Exit, TyperException
+from typer.main import get_command
 
-app = typer.Typer(help="CloudToSys Integrações.", no_args_is_help=True, add_completion=False)
+from cli.portuguese import Command, Group, explain, speak
+
+COMMANDS = {
+    "up": ("cli.services", "Inicia tudo: PostgreSQL, Prefect, worker, sentinela e web."),
+    "demo": ("cli.services", "Inicia tudo com uma loja de demonstração e executa cada par uma vez."),
+    "db": ("cli.db", "Banco de dados."),
+    "providers": ("cli.providers", "Sistemas externos que podem ser conectados."),
+    "tenant": ("cli.tenant", "Tenants (empresas)."),
+    "integration": ("cli.integration", "Integrações: contas conectadas de sistemas externos."),
+    "pair": ("cli.pair", "Pares: integração × entidade × direção, com sua frequência."),
+    "run": ("cli.run", "Executa um par agora."),
+    "logs": ("cli.logs", "Logs de sincronização."),
+    "mapping": ("cli.mapping", "Mapeamentos entre registros do ERP e externos."),
+    "keys": ("cli.keys", "Chaves de criptografia das credenciais."),
+}
+HELP = "CloudToSys Integrações: conecta o ERP a lojas, marketplaces, bancos e outros sistemas."
+EPILOG = (
+    "Código de saída: 0 feito · 1 não foi possível (causa e solução em stderr) · 2 comando errado · "
+    "3 a execução não terminou com sucesso (run --wait) · 130 Ctrl-C."
+)
+
+
+class Lazy(Group):
+    """The top level: help is made from the table above, so that it imports none of the commands."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.commands = {name: Command(name, help=text) for name, (_, text) in COMMANDS.items()}
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        return list(COMMANDS)
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        name, found, rest = super().resolve_command(ctx, args)
+        if name in COMMANDS:
+            module = importlib.import_module(COMMANDS[name][0])
+            app: Typer = getattr(module, "APPS", {}).get(name) or module.app
+            found = get_command(app)
+            found.name = name
+        return name, found, rest
+
+
+app = Typer(cls=Lazy, help=HELP, epilog=EPILOG, no_args_is_help=True, add_completion=False)
 
 
 @app.callback()
 def root() -> None:
-    """CloudToSys Integrações."""
+    pass
 
 
-@app.command()
-def demo(
-    once: Annotated[bool, typer.Option("--once", help="Encerra depois da tabela de execuções.")] = False,
-    port_base: Annotated[int, typer.Option(help="Primeira porta usada.")] = 4700,
-) -> None:
-    """Inicia tudo, conecta uma loja de demonstração e executa cada par uma vez."""
-    from cli import demo as demonstration  # noqa: PLC0415 - keeps help fast
+def main(arguments: list[str] | None = None) -> int:
+    """The exit status. Nothing is raised: every ending has its words."""
+    speak()
+    try:
+        return int(app(arguments, prog_name="cloudtosys", standalone_mode=False) or 0)
+    except Exit as ending:
+        return ending.exit_code
+    except (Abort, KeyboardInterrupt):
+        print("Cancelado.", file=sys.stderr)
+        return 130
+    except TyperException as error:
+        return _refuse(error)
+    except Exception as error:
+        return _fail(error)
 
-    sys.exit(demonstration.main(once=once, port_base=port_base, project=Path.cwd()))
+
+def _refuse(error: TyperException) -> int:
+    if type(error).__name__ == "NoArgsIsHelpError":
+        return 2
+    context = getattr(error, "ctx", None)
+    if context is not None:
+        print(context.get_usage(), file=sys.stderr)
+        print(f"Ajuda: {context.command_path} --help", file=sys.stderr)
+    print(f"Erro: {explain(error.format_message())}", file=sys.stderr)
+    return error.exit_code
+
+
+def _fail(error: Exception) -> int:
+    from cli.output import print_error  # noqa: PLC0415 - rich and msgspec are not needed for help
+    from core.errors import SyncError  # noqa: PLC0415
+
+    if isinstance(error, SyncError):
+        print_error(error)
+        return 1
+    if os.environ.get("CLOUDTOSYS_DEBUG"):
+        raise error
+    print(
+        f"Erro interno ({type(error).__name__}).\nCausa: uma situação não prevista.\n"
+        "Solução: repita com CLOUDTOSYS_DEBUG=1 e abra um ticket com o que aparecer.",
+        file=sys.stderr,
+    )
+    return 1
 
 
 if __name__ == "__main__":
-    os.environ.setdefault("PYTHONUNBUFFERED", "1")
-    app()
+    sys.exit(main())

@@ -102,19 +102,20 @@ def sample(base: str) -> Record:
     }
 
 
-def image(base: str, id_: object, alt: str) -> Record:
+def image(base: str, id_: object, alt: str, *, name: object = None) -> Record:
+    name = id_ if name is None else name
     folder = f"{base}/wp-content/uploads/2026/11"
     moment = {"date_created": "2026-11-23T21:43:23", "date_created_gmt": "2026-11-24T00:43:23"}
     return {
         "id": id_,
         **moment,
         **{name.replace("created", "modified"): value for name, value in moment.items()},
-        "src": f"{folder}/foto-{id_}.png",
-        "name": f"foto-{id_}.png",
+        "src": f"{folder}/foto-{name}.png",
+        "name": f"foto-{name}.png",
         "alt": alt,
-        "srcset": f"{folder}/foto-{id_}.png 400w, {folder}/foto-{id_}-300x300.png 300w",
+        "srcset": f"{folder}/foto-{name}.png 400w, {folder}/foto-{name}-300x300.png 300w",
         "sizes": "(max-width: 400px) 100vw, 400px",
-        "thumbnail": f"{folder}/foto-{id_}-300x300.png",
+        "thumbnail": f"{folder}/foto-{name}-300x300.png",
     }
 
 
@@ -164,7 +165,7 @@ class Products:
         self.base, self.seed, self.categories = base, seed, categories
         self.variable_every, self.bad_every = variable_every, bad_every
         self.time = Timeline(1, count, seed)
-        pictured = sample(base) | {"images": [image(base, "{#id}", "{name}")]}
+        pictured = sample(base) | {"images": [image(base, "{#id}", "{name}", name="{id}")]}
         self._simple, self._pictured = Template(sample(base)), Template(pictured)
         self._variable = Template(variable_sample(base))
 

@@ -1,0 +1,257 @@
+"""`cloudtosys integration`: connected accounts."""
+
+import asyncio
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+from sqlalchemy.ext.asyncio import AsyncEngine
+from typer import Exit, Option
+
+from cli import chosen, credentials, output, probe, words
+from cli.following import follow_up
+from cli.installation import database
+from cli.portuguese import command, group
+from core.address import Guard
+from core.entities import Cadence, Direction, Entity, IntegrationStatus, Matching
+from core.errors import ConfigurationError
+from core.spec import Provider
+from db import admin
+from db.settings import read
+from db.vault import from_environment
+from providers.registry import get
+
+app = group("Integrações: contas conectadas de sistemas externos.")
+COLUMNS = {
+    "name": "Nome",
+    "provider": "Provedor",
+    "status_label": "Status",
+    "direction_label": "Direção",
+    "base_url": "Endereço",
+    "last_success_at": "Última sincronização",
+    "id": "Id",
+}
+FileOption = Annotated[
+    Path | None,
+    Option("--credentials-file", metavar="<arquivo>", help="Credenciais em JSON ou linhas campo=valor."),
+]
+Settings = Annotated[
+    list[str] | None, Option("--set", metavar="<campo=valor>", help="Outro campo do provedor; repetível.")
+]
+
+
+@command(app)
+def create(
+    name: Annotated[str, Option(metavar="<nome>", help="Nome, como 'Shopify Loja Principal'.")],
+    provider: Annotated[str, Option(metavar="<provedor>", help="Veja `cloudtosys providers`.")],
+    base_url: Annotated[str, Option(metavar="<endereço>", help="URL base do sistema externo.")] = "",
+    entities: Annotated[
+        list[Entity] | None,
+        Option(
+            "--entity",
+            metavar="<entidade>",
+            parser=words.entity,
+            help="Repetível. Padrão: todas do provedor.",
+        ),
+    ] = None,
+    direction: Annotated[
+        Direction | None, Option(metavar="<direção>", parser=words.direction, help="Padrão: importar.")
+    ] = None,
+    cadence: Annotated[
+        Cadence | None,
+        Option(metavar="<frequência>", parser=words.cadence, help="manual, 5min, 15min, 1h, diária."),
+    ] = None,
+    branch: Annotated[str, Option(metavar="<código>", help="Filial vinculada.")] = "",
+    credentials_file: FileOption = None,
+    settings: Settings = None,
+    tenant: words.Tenant = "",
+) -> None:
+    """Cria uma integração. As credenciais vêm do arquivo, do ambiente ou são pedidas sem eco."""
+    kind = get(provider)
+    wanted = direction or Direction.IMPORT
+    rhythm = cadence or Cadence.MANUAL
+    chosen_entities = list(entities or kind.resources)
+    _check_offer(kind, chosen_entities, wanted, rhythm)
+
+    async def work() -> None:
+        async with database() as engine:
+            environment = read()
+            Guard(environment.private_hosts, environment.plain_http).check_url(base_url)
+            owner = await chosen.tenant(engine, tenant)
+            branch_id = await admin.find_branch(engine, owner.id, branch) if branch else None
+            others = credentials.settings(kind, settings or [])
+            secrets = credentials.credentials(kind, credentials_file)
+            credentials.complete(kind, {"base_url": base_url, **others, **secrets})
+            draft = admin.Draft(
+                tenant_id=owner.id,
+                provider=kind.key,
+                name=name,
+                base_url=base_url,
+                settings=others,
+                secrets=secrets,
+                direction=wanted,
+                pairs=dict.fromkeys(chosen_entities, rhythm),
+                branch_id=branch_id,
+                matching=Matching.SKU,
+            )
+            found = await admin.create_integration(engine, from_environment(environment), draft)
+            print(f"Integração {name} criada: id {found}.")
+            await follow_up(engine)
+
+    asyncio.run(work())
+
+
+@command(app, "list")
+def list_(as_json: words.Json = False, tenant: words.Tenant = "") -> None:
+    """Lista as integrações."""
+
+    async def work() -> list[admin.IntegrationRow]:
+        async with database() as engine:
+            owner = await chosen.tenant(engine, tenant)
+            return await admin.integrations(engine, owner.id)
+
+    rows = [_row(row) for row in asyncio.run(work())]
+    output.show(rows, COLUMNS, as_json=as_json, empty="Nenhuma integração.")
+
+
+@command(app)
+def show(integration: words.Integration, as_json: words.Json = False, tenant: words.Tenant = "") -> None:
+    """Mostra uma integração; das credenciais, só os nomes."""
+
+    async def work() -> tuple[admin.IntegrationRow, list[admin.PairRow]]:
+        async with database() as engine:
+            found = await _find(engine, tenant, integration)
+            pairs = await admin.pairs(engine, found.tenant_id)
+            return found, [pair for pair in pairs if pair.integration_id == found.id]
+
+    found, pairs = asyncio.run(work())
+    row = _row(found)
+    if as_json:
+        output.print_json({**row, "pairs": [asdict(pair) for pair in pairs]})
+        return
+    fields = {**COLUMNS, "settings": "Campos", "secrets": "Credenciais gravadas", "branch": "Filial"}
+    for key, label in fields.items():
+        print(f"{label}: {output.cell(row[key])}")
+    for pair in pairs:
+        state = "ligado" if pair.enabled else "desligado"
+        print(f"Par: {pair.entity.label} · {pair.direction.label} · {pair.cadence.label} · {state}")
+
+
+@command(app)
+def update(
+    integration: words.Integration,
+    base_url: Annotated[str, Option(metavar="<endereço>", help="Nova URL base.")] = "",
+    credentials_file: FileOption = None,
+    ask: Annotated[bool, Option("--credentials", help="Pede as credenciais de novo, sem eco.")] = False,
+    tenant: words.Tenant = "",
+) -> None:
+    """Troca o endereço ou as credenciais de uma integração."""
+
+    async def work() -> None:
+        async with database() as engine:
+            found = await _find(engine, tenant, integration)
+            environment, kind = read(), get(found.provider)
+            url = base_url or found.base_url or ""
+            Guard(environment.private_hosts, environment.plain_http).check_url(url)
+            secrets = credentials.credentials(kind, credentials_file, ask=ask)
+            vault = from_environment(environment)
+            await admin.change_access(engine, vault, found, base_url=url, secrets=secrets)
+            changed = ", ".join(sorted(secrets)) or "nenhuma"
+            print(f"Integração {found.name} alterada. Credenciais trocadas: {changed}.")
+            await follow_up(engine)
+
+    asyncio.run(work())
+
+
+@command(app, "test")
+def probe_(integration: words.Integration, as_json: words.Json = False, tenant: words.Tenant = "") -> None:
+    """Testar Conexão: uma chamada simples, com a resposta crua sem segredos."""
+
+    async def work() -> bool:
+        async with database() as engine:
+            found = await _find(engine, tenant, integration)
+            return await probe.run(engine, found, as_json=as_json)
+
+    if not asyncio.run(work()):
+        raise Exit(1)
+
+
+@command(app)
+def pause(integration: words.Integration, tenant: words.Tenant = "") -> None:
+    """Pausa: os agendamentos ficam inativos até `resume`."""
+    _set_status(integration, tenant, IntegrationStatus.PAUSED)
+
+
+@command(app)
+def resume(integration: words.Integration, tenant: words.Tenant = "") -> None:
+    """Reativa uma integração pausada ou com erro."""
+    _set_status(integration, tenant, IntegrationStatus.ACTIVE)
+
+
+@command(app)
+def delete(
+    integration: words.Integration,
+    yes: Annotated[bool, Option("--yes", help="Não pede confirmação.")] = False,
+    tenant: words.Tenant = "",
+) -> None:
+    """Exclui a integração e destrói suas credenciais; registros do ERP e logs ficam."""
+
+    async def find() -> admin.IntegrationRow:
+        async with database() as engine:
+            return await _find(engine, tenant, integration)
+
+    async def work(found: admin.IntegrationRow) -> None:
+        async with database() as engine:
+            await admin.delete_integration(engine, found)
+            print(f"Integração {found.name} excluída.")
+            await follow_up(engine)
+
+    found = asyncio.run(find())
+    if not yes and not _confirmed(f"Excluir {found.name} e destruir suas credenciais?"):
+        raise Exit(1)
+    asyncio.run(work(found))
+
+
+def _confirmed(question: str) -> bool:
+    return input(f"{question} [s/N] ").strip().lower() in ("s", "sim")
+
+
+def _set_status(integration: str, tenant: str, status: IntegrationStatus) -> None:
+    async def work() -> None:
+        async with database() as engine:
+            found = await _find(engine, tenant, integration)
+            await admin.set_status(engine, found, status)
+            print(f"Integração {found.name}: {words.STATUS_LABELS[status]}.")
+            await follow_up(engine)
+
+    asyncio.run(work())
+
+
+async def _find(engine: AsyncEngine, tenant: str, integration: str) -> admin.IntegrationRow:
+    owner = await chosen.tenant(engine, tenant)
+    return await chosen.integration(engine, owner.id, integration)
+
+
+def _row(row: admin.IntegrationRow) -> dict[str, object]:
+    return asdict(row) | {
+        "status_label": words.STATUS_LABELS[row.status],
+        "direction_label": row.direction.label,
+    }
+
+
+def _check_offer(kind: Provider, entities: list[Entity], direction: Direction, cadence: Cadence) -> None:
+    for entity in entities:
+        resource = kind.resources.get(entity)
+        if resource is None or direction not in resource.directions:
+            offered = ", ".join(item.label for item in kind.resources)
+            raise ConfigurationError(
+                f"{kind.name} não oferece {direction.label} {entity.label}. Entidades: {offered}."
+            )
+    check_cadence(kind, cadence)
+
+
+def check_cadence(kind: Provider, cadence: Cadence) -> None:
+    """Raises `ConfigurationError` for a cadence faster than the provider allows."""
+    if cadence.seconds is not None and cadence.seconds < (kind.fastest.seconds or 0):
+        reason = f" {kind.fastest_reason}" if kind.fastest_reason else ""
+        raise ConfigurationError(f"{kind.name} aceita no máximo {kind.fastest.label}.{reason}")

@@ -1,0 +1,85 @@
+"""What people type for entities, directions and frequencies: our words or the Portuguese ones."""
+
+from collections.abc import Mapping
+from typing import Annotated, TypeVar
+
+from typer import Argument, BadParameter, Option
+
+from core.entities import Cadence, Direction, Entity, IntegrationStatus, RunStatus
+
+Word = TypeVar("Word")
+
+ENTITIES = {
+    "produtos": Entity.PRODUCTS,
+    "estoque": Entity.STOCK,
+    "categorias": Entity.CATEGORIES,
+    "clientes": Entity.CUSTOMERS,
+    "pedidos": Entity.ORDERS,
+    "nfs": Entity.INVOICES,
+} | {entity.value: entity for entity in Entity}
+DIRECTIONS = {
+    "importar": Direction.IMPORT,
+    "exportar": Direction.EXPORT,
+    "bidirecional": Direction.BOTH,
+} | {direction.value: direction for direction in Direction}
+CADENCES = {
+    "manual": Cadence.MANUAL,
+    "5min": Cadence.EVERY_5_MIN,
+    "15min": Cadence.EVERY_15_MIN,
+    "1h": Cadence.HOURLY,
+    "1hora": Cadence.HOURLY,
+    "diaria": Cadence.DAILY,
+    "diária": Cadence.DAILY,
+} | {cadence.value: cadence for cadence in Cadence}
+STATUS_LABELS = {
+    IntegrationStatus.ACTIVE: "ativa",
+    IntegrationStatus.PAUSED: "pausada",
+    IntegrationStatus.ERROR: "com erro",
+    IntegrationStatus.DISABLED: "desativada",
+}
+
+
+def entity(typed: str) -> Entity:
+    return _meant(ENTITIES, typed, "produtos, estoque, categorias, clientes, pedidos, nfs")
+
+
+def entities(typed: str) -> list[Entity]:
+    return [entity(part) for part in typed.split(",") if part.strip()]
+
+
+def direction(typed: str) -> Direction:
+    return _meant(DIRECTIONS, typed, "importar, exportar, bidirecional")
+
+
+def cadence(typed: str) -> Cadence:
+    return _meant(CADENCES, typed, "manual, 5min, 15min, 1h, diária")
+
+
+def status(typed: str) -> RunStatus:
+    return _meant({item.value: item for item in RunStatus}, typed, ", ".join(RunStatus))
+
+
+def mapping_state(typed: str) -> str:
+    return _meant(
+        {name: name for name in ("active", "orphan", "conflict")}, typed, "active, orphan, conflict"
+    )
+
+
+def _meant(words: Mapping[str, Word], typed: str, usual: str) -> Word:
+    try:
+        return words["".join(typed.lower().split())]
+    except KeyError:
+        raise BadParameter(f"{typed!r} não é aceito; use {usual}.") from None
+
+
+Integration = Annotated[str, Argument(metavar="INTEGRAÇÃO", help="Nome ou id da integração.")]
+OneEntity = Annotated[
+    Entity, Argument(metavar="ENTIDADE", parser=entity, help="produtos, estoque, categorias, clientes…")
+]
+OneDirection = Annotated[
+    Direction | None,
+    Option(metavar="<direção>", parser=direction, help="importar ou exportar, onde houver as duas."),
+]
+Tenant = Annotated[str, Option(metavar="<slug>", envvar="CLOUDTOSYS_TENANT", help="Tenant, se há vários.")]
+Json = Annotated[bool, Option("--json", help="Mostra JSON com chaves estáveis em vez de tabela.")]
+Limit = Annotated[int, Option(min=1, max=10_000, metavar="<número>", help="Quantas linhas, no máximo.")]

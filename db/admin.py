@@ -1,0 +1,306 @@
+"""Tenants, integrations and pairs as an administrator sees and changes them; changes leave an audit row.
+
+Every function raises `DatabaseUnavailable`.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import msgspec
+from sqlalchemy import text
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from uuid_utils.compat import uuid7
+
+from core.entities import Cadence, Direction, Entity, IntegrationStatus, Matching
+from core.errors import ConfigurationError
+from db.session import system_transaction, tenant_transaction
+from db.vault import Vault
+
+ACTOR = "cli"
+
+_TENANTS = text("SELECT id, slug, name FROM erp.tenant ORDER BY slug")
+_NEW_TENANT = text("INSERT INTO erp.tenant (id, name, slug) VALUES (:id, :name, :slug)")
+_NEW_BRANCH = text(
+    "INSERT INTO erp.branch (tenant_id, code, name, is_default) VALUES (:tenant, '1', 'Matriz', true)"
+)
+_BRANCH = text("SELECT id FROM erp.branch WHERE code = :code AND deleted_at IS NULL")
+_INTEGRATIONS = text(
+    "SELECT i.id, i.tenant_id, i.provider, i.name, i.base_url, i.settings, i.direction, i.matching,"
+    " i.branch_id, b.code AS branch, i.status, i.status_reason, i.last_success_at, i.created_at,"
+    " ARRAY(SELECT c.name FROM sync.credential c WHERE c.integration_id = i.id ORDER BY c.name) AS secrets"
+    " FROM sync.integration i LEFT JOIN erp.branch b ON b.id = i.branch_id"
+    " WHERE i.deleted_at IS NULL ORDER BY lower(i.name)"
+)
+_NEW_INTEGRATION = text(
+    "INSERT INTO sync.integration (id, tenant_id, provider, name, base_url, settings, direction, matching,"
+    " branch_id) VALUES (:id, :tenant, :provider, :name, :base_url, CAST(:settings AS jsonb), :direction,"
+    " :matching, :branch)"
+)
+_ADDRESS = text("UPDATE sync.integration SET base_url = :base_url, updated_at = now() WHERE id = :id")
+_STATUS = text(
+    "UPDATE sync.integration SET status = :status, status_reason = '', updated_at = now()"
+    " WHERE id = :id AND deleted_at IS NULL"
+)
+_DELETE = text(
+    "UPDATE sync.integration SET deleted_at = now(), updated_at = now(), status = 'disabled' WHERE id = :id"
+)
+_FORGET = text("DELETE FROM sync.credential WHERE integration_id = :id")
+_KEEP_SECRET = text(
+    "INSERT INTO sync.credential (tenant_id, integration_id, name, ciphertext, key_id)"
+    " VALUES (:tenant, :id, :name, :secret, :key) ON CONFLICT (integration_id, name)"
+    " DO UPDATE SET ciphertext = :secret, key_id = :key, updated_at = now()"
+)
+_SECRETS = text("SELECT name, ciphertext FROM sync.credential WHERE integration_id = :id")
+_PAIRS = text(
+    "SELECT p.id, p.integration_id, i.name AS integration, i.provider, p.entity, p.direction, p.cadence,"
+    " p.enabled, i.status, p.last_full_at, p.deployment_id, (SELECT max(l.ended_at) FROM sync.sync_log l"
+    " WHERE l.pair_id = p.id AND l.status IN ('success', 'partial')) AS last_success_at"
+    " FROM sync.pair p JOIN sync.integration i ON i.id = p.integration_id"
+    " WHERE i.deleted_at IS NULL ORDER BY lower(i.name), p.entity, p.direction"
+)
+_NEW_PAIR = text(
+    "INSERT INTO sync.pair (tenant_id, integration_id, entity, direction, cadence)"
+    " VALUES (:tenant, :id, :entity, :direction, :cadence)"
+)
+_PAIR = text(
+    "UPDATE sync.pair SET enabled = coalesce(CAST(:enabled AS boolean), enabled),"
+    " cadence = coalesce(CAST(:cadence AS text), cadence), updated_at = now() WHERE id = :id"
+)
+_AUDIT = text(
+    "INSERT INTO sync.audit_log (tenant_id, actor, action, target, details)"
+    " VALUES (:tenant, :actor, :action, :target, CAST(:details AS jsonb))"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class TenantRow:
+    id: UUID
+    slug: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class IntegrationRow:
+    """`settings` hold no secret; `secrets` are the names of those that are stored, never their values."""
+
+    id: UUID
+    tenant_id: UUID
+    provider: str
+    name: str
+    base_url: str | None
+    settings: dict[str, str]
+    direction: Direction
+    matching: Matching
+    branch_id: UUID | None
+    branch: str | None
+    status: IntegrationStatus
+    status_reason: str
+    last_success_at: datetime | None
+    created_at: datetime
+    secrets: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class PairRow:
+    id: UUID
+    integration_id: UUID
+    integration: str
+    provider: str
+    entity: Entity
+    direction: Direction
+    cadence: Cadence
+    enabled: bool
+    status: IntegrationStatus
+    last_full_at: datetime | None
+    deployment_id: UUID | None
+    last_success_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Draft:
+    """An integration to be made. `settings` without secrets; `pairs`: entities with their cadence."""
+
+    tenant_id: UUID
+    provider: str
+    name: str
+    base_url: str | None
+    settings: Mapping[str, str]
+    secrets: Mapping[str, str]
+    direction: Direction
+    pairs: Mapping[Entity, Cadence]
+    matching: Matching = Matching.SKU
+    branch_id: UUID | None = None
+
+
+async def tenants(engine: AsyncEngine) -> list[TenantRow]:
+    async with system_transaction(engine) as connection:
+        return [TenantRow(**row._mapping) for row in await connection.execute(_TENANTS)]
+
+
+async def create_tenant(engine: AsyncEngine, name: str, slug: str) -> UUID:
+    """A tenant with its default branch. Raises `ConfigurationError` when the slug is taken."""
+    tenant_id = uuid7()
+    try:
+        async with system_transaction(engine) as connection:
+            await connection.execute(_NEW_TENANT, {"id": tenant_id, "name": name, "slug": slug})
+    except IntegrityError:
+        raise ConfigurationError(f"Já existe um tenant {slug!r}.") from None
+    async with tenant_transaction(engine, tenant_id) as connection:
+        await connection.execute(_NEW_BRANCH, {"tenant": tenant_id})
+        await _audit(connection, tenant_id, "tenant.create", slug)
+    return tenant_id
+
+
+async def find_branch(engine: AsyncEngine, tenant_id: UUID, code: str) -> UUID:
+    """Raises `ConfigurationError` for a code that the tenant does not have."""
+    async with tenant_transaction(engine, tenant_id) as connection:
+        found = (await connection.execute(_BRANCH, {"code": code})).scalar_one_or_none()
+    if found is None:
+        raise ConfigurationError(f"O tenant não tem a filial {code!r}.")
+    return UUID(str(found))
+
+
+async def integrations(engine: AsyncEngine, tenant_id: UUID) -> list[IntegrationRow]:
+    """Integrations of a tenant that were not deleted, by name."""
+    async with tenant_transaction(engine, tenant_id) as connection:
+        rows = (await connection.execute(_INTEGRATIONS)).all()
+    return [_integration(row._mapping) for row in rows]
+
+
+async def create_integration(engine: AsyncEngine, vault: Vault, draft: Draft) -> UUID:
+    """The integration with its secrets and pairs. Raises `ConfigurationError` when the name is taken."""
+    found: UUID = uuid7()
+    values = {
+        "id": found,
+        "tenant": draft.tenant_id,
+        "provider": draft.provider,
+        "name": draft.name,
+        "base_url": draft.base_url,
+        "settings": msgspec.json.encode(dict(draft.settings)).decode(),
+        "direction": draft.direction.value,
+        "matching": draft.matching.value,
+        "branch": draft.branch_id,
+    }
+    try:
+        async with tenant_transaction(engine, draft.tenant_id) as connection:
+            await connection.execute(_NEW_INTEGRATION, values)
+            await _keep_secrets(connection, vault, draft.tenant_id, found, draft.secrets)
+            for entity, cadence in draft.pairs.items():
+                await connection.execute(
+                    _NEW_PAIR, values | {"entity": entity.value, "cadence": cadence.value}
+                )
+            details = {"provider": draft.provider, "entities": [entity.value for entity in draft.pairs]}
+            await _audit(connection, draft.tenant_id, "integration.create", str(found), details)
+    except IntegrityError:
+        raise ConfigurationError(f"Já existe uma integração chamada {draft.name!r}.") from None
+    return found
+
+
+async def change_access(
+    engine: AsyncEngine,
+    vault: Vault,
+    integration: IntegrationRow,
+    *,
+    base_url: str | None,
+    secrets: Mapping[str, str],
+) -> None:
+    """Another address, other secrets; secrets that are not named stay as they are."""
+    async with tenant_transaction(engine, integration.tenant_id) as connection:
+        await connection.execute(_ADDRESS, {"id": integration.id, "base_url": base_url})
+        await _keep_secrets(connection, vault, integration.tenant_id, integration.id, secrets)
+        details = {"secrets": sorted(secrets)}
+        await _audit(connection, integration.tenant_id, "integration.access", str(integration.id), details)
+
+
+async def read_secrets(engine: AsyncEngine, vault: Vault, integration: IntegrationRow) -> dict[str, str]:
+    """Secrets in clear, for a call to the external system. Raises `WrongKey`."""
+    async with tenant_transaction(engine, integration.tenant_id) as connection:
+        rows = (await connection.execute(_SECRETS, {"id": integration.id})).all()
+    return {
+        row.name: vault.open(integration.tenant_id, integration.id, row.name, bytes(row.ciphertext))
+        for row in rows
+    }
+
+
+async def set_status(engine: AsyncEngine, integration: IntegrationRow, status: IntegrationStatus) -> None:
+    async with tenant_transaction(engine, integration.tenant_id) as connection:
+        await connection.execute(_STATUS, {"id": integration.id, "status": status.value})
+        details = {"status": status.value}
+        await _audit(connection, integration.tenant_id, "integration.status", str(integration.id), details)
+
+
+async def delete_integration(engine: AsyncEngine, integration: IntegrationRow) -> None:
+    """Its secrets are destroyed; records of the ERP, mappings and logs stay."""
+    async with tenant_transaction(engine, integration.tenant_id) as connection:
+        await connection.execute(_DELETE, {"id": integration.id})
+        await connection.execute(_FORGET, {"id": integration.id})
+        await _audit(connection, integration.tenant_id, "integration.delete", str(integration.id))
+
+
+async def pairs(engine: AsyncEngine, tenant_id: UUID) -> list[PairRow]:
+    """Pairs of the tenant's integrations, by name, entity and direction."""
+    async with tenant_transaction(engine, tenant_id) as connection:
+        rows = (await connection.execute(_PAIRS)).all()
+    return [_pair(row._mapping) for row in rows]
+
+
+async def change_pair(
+    engine: AsyncEngine,
+    tenant_id: UUID,
+    pair_id: UUID,
+    *,
+    enabled: bool | None = None,
+    cadence: Cadence | None = None,
+) -> None:
+    """What is None stays as it is."""
+    values = {"id": pair_id, "enabled": enabled, "cadence": cadence.value if cadence else None}
+    async with tenant_transaction(engine, tenant_id) as connection:
+        await connection.execute(_PAIR, values)
+        details = {name: value for name, value in values.items() if name != "id" and value is not None}
+        await _audit(connection, tenant_id, "pair.change", str(pair_id), details)
+
+
+async def _keep_secrets(
+    connection: AsyncConnection,
+    vault: Vault,
+    tenant_id: UUID,
+    integration_id: UUID,
+    secrets: Mapping[str, str],
+) -> None:
+    for name, secret in secrets.items():
+        sealed = vault.seal(tenant_id, integration_id, name, secret)
+        values = {"tenant": tenant_id, "id": integration_id, "name": name}
+        await connection.execute(_KEEP_SECRET, values | {"secret": sealed.ciphertext, "key": sealed.key_id})
+
+
+async def _audit(
+    connection: AsyncConnection,
+    tenant_id: UUID,
+    action: str,
+    target: str,
+    details: Mapping[str, Any] | None = None,
+) -> None:
+    values = {"tenant": tenant_id, "actor": ACTOR, "action": action, "target": target}
+    encoded = msgspec.json.encode(dict(details or {})).decode()
+    await connection.execute(_AUDIT, values | {"details": encoded})
+
+
+def _integration(row: Mapping[Any, Any]) -> IntegrationRow:
+    values = dict(row)
+    values["direction"] = Direction(values["direction"])
+    values["matching"] = Matching(values["matching"])
+    values["status"] = IntegrationStatus(values["status"])
+    return IntegrationRow(**values)
+
+
+def _pair(row: Mapping[Any, Any]) -> PairRow:
+    values = dict(row)
+    values["entity"] = Entity(values["entity"])
+    values["direction"] = Direction(values["direction"])
+    values["cadence"] = Cadence(values["cadence"])
+    values["status"] = IntegrationStatus(values["status"])
+    return PairRow(**values)

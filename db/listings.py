@@ -1,0 +1,122 @@
+"""Sync logs and mappings as lists. Rows are plain dictionaries with stable keys; no personal data is in them.
+
+Every function raises `DatabaseUnavailable`.
+"""
+
+import asyncio
+import time
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from core.entities import RunStatus
+from db.session import system_transaction, tenant_transaction
+
+POLL_SECONDS = 0.2
+STATUS_LABELS = {
+    RunStatus.RUNNING: "em execução",
+    RunStatus.SUCCESS: "sucesso",
+    RunStatus.PARTIAL: "parcial",
+    RunStatus.ERROR: "erro",
+    RunStatus.DEFERRED: "adiada",
+    RunStatus.SKIPPED: "ignorada",
+    RunStatus.CANCELLED: "cancelada",
+    RunStatus.INTERRUPTED: "interrompida",
+}
+_LOG_COLUMNS = (
+    "l.id, l.integration_id, i.name AS integration, l.entity, l.direction, l.status, l.initiated_by,"
+    " l.started_at, l.ended_at, CAST(l.duration_seconds AS float8) AS seconds, l.processed, l.success,"
+    " l.created, l.updated, l.skipped, l.errors, l.error_class, l.message, l.cause, l.remedy, l.flow_run_id"
+)
+_LOGS = text(
+    f"SELECT {_LOG_COLUMNS} FROM sync.sync_log l JOIN sync.integration i ON i.id = l.integration_id"  # noqa: S608
+    " WHERE (CAST(:integration AS uuid) IS NULL OR l.integration_id = :integration)"
+    " AND (CAST(:entity AS text) IS NULL OR l.entity = :entity)"
+    " AND (CAST(:status AS text) IS NULL OR l.status = :status)"
+    " AND (CAST(:after AS timestamptz) IS NULL OR coalesce(l.ended_at, l.started_at) > :after)"
+    " ORDER BY l.started_at DESC, l.id DESC LIMIT :limit"
+)
+_ENDED = text(
+    f"SELECT {_LOG_COLUMNS} FROM sync.sync_log l JOIN sync.integration i ON i.id = l.integration_id"  # noqa: S608
+    " WHERE l.flow_run_id = :run AND l.status <> 'running'"
+)
+_MAPPINGS = text(
+    "SELECT m.id, m.integration_id, i.name AS integration, m.entity, m.internal_id, m.external_id,"
+    " m.parent_external_id, m.synced_at, m.state, m.notes FROM sync.mapping m"
+    " JOIN sync.integration i ON i.id = m.integration_id"
+    " WHERE (CAST(:integration AS uuid) IS NULL OR m.integration_id = :integration)"
+    " AND (CAST(:entity AS text) IS NULL OR m.entity = :entity)"
+    " AND (CAST(:state AS text) IS NULL OR m.state = :state)"
+    " AND (CAST(:external AS text) IS NULL OR m.external_id = :external)"
+    " AND m.id > :after ORDER BY m.id LIMIT :limit"
+)
+_FIRST = UUID(int=0)
+
+Row = dict[str, Any]
+
+
+async def logs(
+    engine: AsyncEngine,
+    tenant_id: UUID,
+    *,
+    integration_id: UUID | None = None,
+    entity: str | None = None,
+    status: str | None = None,
+    after: datetime | None = None,
+    limit: int = 50,
+) -> list[Row]:
+    """The newest runs first; `after` leaves out those that ended (or began, when running) before."""
+    values = {
+        "integration": integration_id,
+        "entity": entity,
+        "status": status,
+        "after": after,
+        "limit": limit,
+    }
+    async with tenant_transaction(engine, tenant_id) as connection:
+        rows = (await connection.execute(_LOGS, values)).all()
+    return [_labelled(dict(row._mapping)) for row in rows]
+
+
+async def ended(engine: AsyncEngine, flow_run_id: UUID, seconds: float) -> Row | None:
+    """The log of a flow run when it has ended; None when it has not after so many `seconds`."""
+    deadline = time.monotonic() + seconds
+    while True:
+        async with system_transaction(engine) as connection:
+            row = (await connection.execute(_ENDED, {"run": flow_run_id})).one_or_none()
+        if row is not None:
+            return _labelled(dict(row._mapping))
+        if time.monotonic() > deadline:
+            return None
+        await asyncio.sleep(POLL_SECONDS)
+
+
+async def mappings(
+    engine: AsyncEngine,
+    tenant_id: UUID,
+    *,
+    integration_id: UUID | None = None,
+    entity: str | None = None,
+    state: str | None = None,
+    external_id: str | None = None,
+    after: UUID | None = None,
+    limit: int = 50,
+) -> list[Row]:
+    """Mappings by id; `after` is the last id of the page before."""
+    values = {
+        "integration": integration_id,
+        "entity": entity,
+        "state": state,
+        "external": external_id,
+        "after": after or _FIRST,
+        "limit": limit,
+    }
+    async with tenant_transaction(engine, tenant_id) as connection:
+        return [dict(row._mapping) for row in await connection.execute(_MAPPINGS, values)]
+
+
+def _labelled(row: Row) -> Row:
+    return row | {"status_label": STATUS_LABELS[RunStatus(row["status"])]}

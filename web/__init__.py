@@ -1,0 +1,1 @@
+"""The console and the webhook receiver; today health and metrics."""
