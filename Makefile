@@ -32,8 +32,15 @@ PORT_BASE ?= 4700
 demo: $(STAMP)
 	$(BIN)/cloudtosys demo $(if $(ONCE),--once) --port-base $(PORT_BASE)
 
-bench: $(STAMP)
+PEERS := .venv-bench
+
+$(PEERS)/.stamp: benchmarks/requirements.lock $(STAMP)
+	$(BIN)/python -m venv $(PEERS)
+	$(PEERS)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r benchmarks/requirements.lock
+	@touch $(PEERS)/.stamp
+
+bench: $(STAMP) $(PEERS)/.stamp
 	$(BIN)/python -m benchmarks.imports
 
 clean:
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) $(PEERS) .mypy_cache .ruff_cache .pytest_cache .hypothesis

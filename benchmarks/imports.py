@@ -1,110 +1,121 @@
-"""Records a second of a product import and of an unchanged full scan, without Prefect around the steps.
+"""Products imported a second: ours through Prefect, beside `dlt` from the same shop into the same PostgreSQL.
 
-`python -m benchmarks.imports --products 50000` starts a PostgreSQL and a shop, and prints one JSON line.
+`python -m benchmarks.imports` prints one JSON line for each measurement: medians of several runs in turn.
 """
 
 import argparse
 import asyncio
 import json
 import os
-import resource
-import shutil
-import tempfile
-import time
-import uuid
+import statistics
+import subprocess
+import sys
+from datetime import datetime
 from pathlib import Path
+from typing import Any
+from uuid import UUID
 
 from sqlalchemy import create_engine, text
 from sqlalchemy.pool import NullPool
 
-from core import engine as rules
-from core.entities import Entity, Trigger
-from core.ports import Cursor
-from db import embedded
-from db.upgrade import upgrade
-from db.vault import Vault, generate_key
-from sandbox.process import Store, start
-from tasks.job import open_run
+from benchmarks.stack import ROOT, Stack, running
+from core.entities import RunStatus, Trigger
+from db import listings
+from deployments.apply import Prefect
+from deployments.client import Api
+
+PEER = ROOT / ".venv-bench" / "bin" / "python"
+LONGEST_RUN_SECONDS = 600.0
 
 
-def prepare(server: embedded.Server, store: Store) -> uuid.UUID:
-    """A migrated database with one tenant, one shop and one pair, whose id is returned."""
-    admin = create_engine(server.admin_url(), poolclass=NullPool, isolation_level="AUTOCOMMIT")
+async def ours(stack: Stack, pair: UUID, *, full: bool = False) -> tuple[float, dict[str, Any]]:
+    """Records a second of one run, counted over the whole Prefect run; and its log."""
+    async with Api(stack.api_url, stack.auth) as api:
+        run = await Prefect(api, stack.database).trigger(pair, initiated_by=Trigger.MANUAL, full=full)
+        log = await listings.ended(stack.database, run, LONGEST_RUN_SECONDS)
+        if log is None or log["status"] != RunStatus.SUCCESS:
+            raise RuntimeError(f"the run ended as {log and log['status']}: {log and log['message']}")
+        seconds = await _prefect_seconds(api, run)
+    return log["processed"] / seconds, log
+
+
+async def _prefect_seconds(api: Api, run: UUID) -> float:
+    """From the flow's start to its end, as Prefect saw them."""
+    while True:
+        found = await api.read_run(run)
+        if found and found["end_time"]:
+            begun, ended = (datetime.fromisoformat(found[key]) for key in ("start_time", "end_time"))
+            return (ended - begun).total_seconds()
+        await asyncio.sleep(0.1)
+
+
+def peer(stack: Stack, turn: int) -> float:
+    """Records a second of `dlt`'s REST source merged into PostgreSQL, its start-up left out."""
+    admin = create_engine(stack.cluster.admin_url(), poolclass=NullPool, isolation_level="AUTOCOMMIT")
     with admin.connect() as connection:
-        connection.execute(text("CREATE DATABASE bench"))
-    upgrade(server.admin_url("bench"))
-    key = generate_key()
-    os.environ["DATABASE_URL"] = server.url("bench", "cloudtosys")
-    os.environ["CLOUDTOSYS_KEYS"] = key
-    os.environ["CLOUDTOSYS_ALLOWED_PRIVATE_HOSTS"] = store.url.removeprefix("http://")
-    tenant, integration, pair = (uuid.uuid4() for _ in range(3))
-    ids = {"tenant": tenant, "integration": integration, "pair": pair}
-    with create_engine(server.admin_url("bench"), poolclass=NullPool).begin() as connection:
-        for statement in (
-            "INSERT INTO erp.tenant (id, name, slug) VALUES (:tenant, 'Bench', 'bench')",
-            "INSERT INTO erp.branch (tenant_id, code, name, is_default)"
-            " VALUES (:tenant, '1', 'Matriz', true)",
-            "INSERT INTO sync.integration (id, tenant_id, provider, name, base_url)"
-            " VALUES (:integration, :tenant, 'woocommerce', 'Loja', :url)",
-            "INSERT INTO sync.pair (id, tenant_id, integration_id, entity, direction)"
-            " VALUES (:pair, :tenant, :integration, 'products', 'import')",
-        ):
-            connection.execute(text(statement), ids | {"url": store.url})
-        for name in ("consumer_key", "consumer_secret"):
-            sealed = Vault([key]).seal(tenant, integration, name, getattr(store, name))
-            connection.execute(
-                text("INSERT INTO sync.credential VALUES (:tenant, :integration, :name, :secret, :key)"),
-                ids | {"name": name, "secret": sealed.ciphertext, "key": sealed.key_id},
-            )
-    return pair
+        connection.execute(text(f"CREATE DATABASE peer_{turn}"))
+    secrets = {"SHOP_KEY": stack.store.consumer_key, "SHOP_SECRET": stack.store.consumer_secret}
+    host = stack.cluster.socket_folder
+    done = subprocess.run(
+        [str(PEER), str(Path(__file__).parent / "peer_dlt.py"), stack.store.url, str(host), f"peer_{turn}"],
+        env=os.environ | secrets | {"DLT_DATA_DIR": str(stack.cluster.data.parent / "dlt")},
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=LONGEST_RUN_SECONDS,
+    )
+    found = json.loads(done.stdout.splitlines()[-1])
+    return float(found["records"]) / float(found["seconds"])
 
 
-async def run(pair: uuid.UUID) -> tuple[int, float]:
-    """Records processed and seconds of one full run; the next batch is fetched while one is written."""
-    began = time.perf_counter()
-    async with open_run(
-        pair, Entity.PRODUCTS, full=True, initiated_by=Trigger.MANUAL, flow_run_id=None, slot_at=None
-    ) as opened:
-        if opened is None or opened.job is None:
-            raise RuntimeError("the run was skipped")
-        job = opened.job
-        batch = await rules.fetch(job, job.cursor)
-        cursor: Cursor | None = job.cursor
-        while cursor is not None:
-            following = None if batch.last else asyncio.create_task(rules.fetch(job, batch.cursor))
-            cursor = await rules.upsert(job, await rules.transform(job, rules.map_records(job, batch)))
-            if following is not None:
-                batch = await following
-    if opened.error is not None:
-        raise opened.error
-    return job.counts.processed, time.perf_counter() - began
+async def measure(stack: Stack, runs: int, *, with_peer: bool) -> list[dict[str, Any]]:
+    pair = await stack.connect()
+    async with Api(stack.api_url, stack.auth) as api:
+        await Prefect(api, stack.database).reconcile()
+    imports, unchanged, peers = [], [], []
+    for turn in range(runs):
+        stack.empty()
+        imports.append((await ours(stack, pair))[0])
+        speed, log = await ours(stack, pair, full=True)
+        if log["skipped"] != log["processed"]:
+            raise RuntimeError("an unchanged scan wrote something")
+        unchanged.append(speed)
+        if with_peer:
+            peers.append(await asyncio.to_thread(peer, stack, turn))
+    megabytes = round(stack.worker_megabytes())
+    await stack.database.dispose()
+    first = statistics.median(imports)
+    lines = [
+        _line("unchanged_vs_import", statistics.median(unchanged), first, runs),
+        {"name": "worker_memory", "ours": megabytes, "unit": "MB", "runs": runs},
+    ]
+    if peers:
+        lines.insert(0, _line("import_vs_dlt", first, statistics.median(peers), runs))
+    return lines
 
 
-async def measure(pair: uuid.UUID) -> dict[str, float]:
-    first, seconds = await run(pair)
-    again, unchanged_seconds = await run(pair)
+def _line(name: str, ours_: float, peer_: float, runs: int) -> dict[str, Any]:
     return {
-        "records": first,
-        "import_per_second": round(first / seconds),
-        "unchanged_per_second": round(again / unchanged_seconds),
-        "peak_megabytes": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024),
+        "name": name,
+        "ours": round(ours_),
+        "peer": round(peer_),
+        "unit": "records/s",
+        "ratio": round(ours_ / peer_, 2),
+        "runs": runs,
     }
 
 
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--products", type=int, default=50_000)
+    parser.add_argument("--runs", type=int, default=3)
     options = parser.parse_args()
-    root = embedded.SYSTEM_FOLDER if os.geteuid() == 0 else Path(tempfile.mkdtemp())
-    folder = root / f"bench-{os.getpid()}"
-    server = embedded.start(folder)
-    try:
-        with start(products=options.products, variable_every=0) as store:
-            figures = asyncio.run(measure(prepare(server, store)))
-            print(json.dumps({"name": "import", "unit": "records/s", **figures}))
-    finally:
-        server.stop()
-        shutil.rmtree(folder, ignore_errors=True)
+    if not PEER.exists():
+        print("sem .venv-bench: só o nosso lado é medido (make bench o prepara)", file=sys.stderr)
+    with running(options.products) as stack:
+        for line in asyncio.run(measure(stack, options.runs, with_peer=PEER.exists())):
+            print(json.dumps(line), flush=True)
 
 
 if __name__ == "__main__":

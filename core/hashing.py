@@ -6,6 +6,7 @@ Equal records give equal bytes: fields come in declaration order, decimals in on
 
 import hashlib
 from decimal import Decimal, InvalidOperation
+from functools import lru_cache
 
 import msgspec
 
@@ -28,14 +29,31 @@ def money(value: str | float | Decimal) -> Decimal:
 
     Raises `ValueError` (pt-BR) for what is not a plain decimal number.
     """
+    try:
+        return _money(value)
+    except TypeError:  # a list or a dictionary is no key
+        raise ValueError("O valor não é um número.") from None
+
+
+def quantity(value: str | float | Decimal) -> Decimal:
+    """A count or measure with up to four decimals and no trailing zeros. Raises `ValueError` (pt-BR)."""
+    try:
+        return _quantity(value)
+    except TypeError:
+        raise ValueError("O valor não é um número.") from None
+
+
+# A catalogue repeats its prices and sizes; 1, 1.0 and True are equal keys and must not be one.
+@lru_cache(maxsize=8192, typed=True)
+def _money(value: str | float | Decimal) -> Decimal:
     number = round(_number(value), 4)
     cents = round(number, 2)
     # Adding zero turns -0.00, equal to 0.00 but written otherwise, into it.
     return cents + 0 if number == cents else _trimmed(number)
 
 
-def quantity(value: str | float | Decimal) -> Decimal:
-    """A count or measure with up to four decimals and no trailing zeros. Raises `ValueError` (pt-BR)."""
+@lru_cache(maxsize=8192, typed=True)
+def _quantity(value: str | float | Decimal) -> Decimal:
     return _trimmed(round(_number(value), 4))
 
 
