@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.stamp
 
-.PHONY: setup demo test lint bench clean
+.PHONY: setup demo test lint faults bench clean
 
 setup: $(STAMP)
 
@@ -31,6 +31,9 @@ PORT_BASE ?= 4700
 
 demo: $(STAMP)
 	$(BIN)/cloudtosys demo $(if $(ONCE),--once) --port-base $(PORT_BASE)
+
+faults: $(STAMP)
+	FAULTS=long $(BIN)/python -m pytest -s tests/faults
 
 PEERS := .venv-bench
 

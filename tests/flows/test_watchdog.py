@@ -22,7 +22,7 @@ from deployments.apply import Prefect
 from deployments.client import Api, Json
 from deployments.watchdog import Watchdog
 from tests.conftest import Database
-from tests.flows.conftest import LEASE_SECONDS
+from tests.processes import LEASE_SECONDS
 
 Until = Callable[..., Awaitable[Any]]
 Start = Callable[..., subprocess.Popen[bytes]]
