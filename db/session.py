@@ -27,7 +27,13 @@ _AS_DISPATCHER = text("SELECT set_config('role', 'cloudtosys_dispatcher', true)"
 def engine(url: str) -> AsyncEngine:
     """The process's engine for a database: a small pool that waits instead of growing."""
     return create_async_engine(
-        url, pool_size=8, max_overflow=8, pool_timeout=30, pool_pre_ping=False, pool_recycle=1800
+        url,
+        pool_size=8,
+        max_overflow=8,
+        pool_timeout=30,
+        pool_recycle=1800,
+        # An error's text must not show the values that were written.
+        hide_parameters=True,
     )
 
 

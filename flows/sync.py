@@ -12,7 +12,8 @@ from pydantic import Field
 
 from core.batch import Batch, Job
 from core.entities import Entity, RunStatus, Trigger
-from tasks.job import open_run
+from core.errors import SyncError
+from tasks.job import Run, open_run
 from tasks.sync import fetch, map_records, transform, upsert
 
 MAX_BATCHES = 2000
@@ -28,16 +29,23 @@ async def run(pair_id: UUID, entity: Entity, full: bool, initiated_by: Trigger) 
     context = FlowRunContext.get()
     flow_run = context.flow_run if context else None
     by_schedule = flow_run is not None and flow_run.auto_scheduled
-    async with open_run(
-        pair_id,
-        entity,
-        full=full,
-        initiated_by=Trigger.SCHEDULE if by_schedule else initiated_by,
-        flow_run_id=flow_run.id if flow_run else None,
-        slot_at=flow_run.expected_start_time if flow_run and by_schedule else None,
-    ) as ended:
-        if ended is not None and ended.job is not None:
-            await _batches(ended.job)
+    try:
+        async with open_run(
+            pair_id,
+            entity,
+            full=full,
+            initiated_by=Trigger.SCHEDULE if by_schedule else initiated_by,
+            flow_run_id=flow_run.id if flow_run else None,
+            slot_at=flow_run.expected_start_time if flow_run and by_schedule else None,
+        ) as ended:
+            if ended is not None and ended.job is not None:
+                await _batches(ended.job)
+    except SyncError as error:  # before there was a log to write it to
+        return Failed(message=f"{error.advice.title}: {error.message} {error.advice.remedy}")
+    return _state(ended)
+
+
+def _state(ended: Run | None) -> State:
     if ended is None:
         return Completed(message="Ignorada: o par está em execução ou a integração não está ativa.")
     if ended.status is RunStatus.ERROR and ended.error is not None:

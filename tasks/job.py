@@ -2,8 +2,8 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from datetime import UTC, datetime
 from uuid import UUID
 
@@ -25,6 +25,7 @@ from db.settings import Environment, read
 from db.store import Bound, PgStore
 from db.vault import from_environment
 from providers.registry import get
+from tasks.failures import without_data
 
 
 class Run:
@@ -37,6 +38,21 @@ class Run:
         self.job = job
         self.status = RunStatus.RUNNING
         self.error: SyncError | None = None
+
+    @contextmanager
+    def ending(self) -> Iterator[None]:
+        """Note how the body ended. A `SyncError` goes no further."""
+        try:
+            yield
+        except RateLimited as error:
+            self.status, self.error = RunStatus.DEFERRED, error
+        except SyncError as error:
+            self.status, self.error = RunStatus.ERROR, error
+        except BaseException as stop:
+            # The worker says why: told to end itself, it leaves a run that is to be taken up again.
+            ended = stop.args == ("interrupted",)
+            self.status = RunStatus.INTERRUPTED if ended else RunStatus.CANCELLED
+            raise
 
     @property
     def summary(self) -> str:
@@ -83,27 +99,18 @@ async def open_run(
     run = Run(lease)
     async with _kept_alive(database, lease):
         try:
-            async with _job(environment, database, lease, full) as run.job:
-                yield run
-                run.status = RunStatus.PARTIAL if run.job.counts.errors else RunStatus.SUCCESS
-        except RateLimited as error:
-            run.status, run.error = RunStatus.DEFERRED, error
-        except SyncError as error:
-            run.status, run.error = RunStatus.ERROR, error
-        except asyncio.CancelledError as stop:
-            # The worker says why: told to end itself, it leaves a run that is to be taken up again.
-            ended = stop.args == ("interrupted",)
-            run.status = RunStatus.INTERRUPTED if ended else RunStatus.CANCELLED
-            raise
-        except BaseException as exc:
-            # The name of what broke and no more: its text could hold data.
-            run.status, run.error = RunStatus.ERROR, SyncError(f"Erro interno ({type(exc).__name__}).")
-            raise
+            async with AsyncExitStack() as opened:
+                with run.ending(), without_data():
+                    run.job = await opened.enter_async_context(_job(environment, database, lease, full))
+                with run.ending(), without_data():
+                    yield run
         finally:
             await asyncio.shield(_close(database, run))
 
 
 async def _close(database: AsyncEngine, run: Run) -> None:
+    if run.status is RunStatus.RUNNING and run.job is not None:
+        run.status = RunStatus.PARTIAL if run.job.counts.errors else RunStatus.SUCCESS
     if run.job is not None and run.job.reader is not None:
         await run.job.reader.close()
     if isinstance(run.error, LeaseLost):

@@ -14,6 +14,7 @@ from core import engine
 from core.batch import Batch, Job
 from core.errors import RateLimited, SyncError
 from core.ports import Cursor
+from tasks.failures import without_data
 
 RETRY_SECONDS = [float(part) for part in os.environ.get("CLOUDTOSYS_RETRY_SECONDS", "2,10,30").split(",")]
 
@@ -38,17 +39,20 @@ async def is_transient(_task: Any, _run: Any, state: Any) -> bool:
     persist_result=False,
 )
 async def fetch(job: Job, cursor: Cursor) -> Batch:
-    return await engine.fetch(job, cursor)
+    with without_data():
+        return await engine.fetch(job, cursor)
 
 
 @task(cache_policy=NO_CACHE, persist_result=False)
 async def map_records(job: Job, batch: Batch) -> Batch:
-    return engine.map_records(job, batch)
+    with without_data():
+        return engine.map_records(job, batch)
 
 
 @task(cache_policy=NO_CACHE, persist_result=False)
 async def transform(job: Job, batch: Batch) -> Batch:
-    return await engine.transform(job, batch)
+    with without_data():
+        return await engine.transform(job, batch)
 
 
 @task(
@@ -59,4 +63,5 @@ async def transform(job: Job, batch: Batch) -> Batch:
     persist_result=False,
 )
 async def upsert(job: Job, batch: Batch) -> Cursor | None:
-    return await engine.upsert(job, batch)
+    with without_data():
+        return await engine.upsert(job, batch)

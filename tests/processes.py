@@ -31,9 +31,12 @@ LEASE_SECONDS = 3.0
 
 @dataclass(frozen=True, slots=True)
 class PrefectServer:
+    """`admin_url` is its database."""
+
     url: str
     auth: str
     environment: dict[str, str]
+    admin_url: str
 
 
 @pytest.fixture(scope="session")
@@ -58,7 +61,7 @@ def prefect_server(
         try:
             url = environment["PREFECT_API_URL"]
             server.wait_ready(url, auth, 120)
-            yield PrefectServer(url, auth, server.client_environment(port, auth))
+            yield PrefectServer(url, auth, server.client_environment(port, auth), cluster.admin_url(name))
         finally:
             process.terminate()
             process.wait(30)

@@ -22,10 +22,10 @@ LONG = os.environ.get("FAULTS") == "long"
 
 
 @pytest.fixture
-def connect(database: Database, tenant: Tenant, environment: dict[str, str]) -> Callable[[Store], Any]:
-    """Connect a shop; gives the product pair's id. The worker started later reads the same environment."""
+def connect(database: Database, tenant: Tenant, environment: dict[str, str]) -> Callable[..., Any]:
+    """Connect a shop; gives the pair's id. A worker started later reads the same environment."""
 
-    async def run(store: Store) -> uuid.UUID:
+    async def run(store: Store, entity: Entity = Entity.PRODUCTS) -> uuid.UUID:
         environment["CLOUDTOSYS_ALLOWED_PRIVATE_HOSTS"] = store.url.removeprefix("http://")
         draft = admin.Draft(
             tenant_id=tenant.id,
@@ -35,7 +35,7 @@ def connect(database: Database, tenant: Tenant, environment: dict[str, str]) -> 
             settings={},
             secrets={"consumer_key": store.consumer_key, "consumer_secret": store.consumer_secret},
             direction=Direction.IMPORT,
-            pairs={Entity.PRODUCTS: Cadence.MANUAL},
+            pairs={entity: Cadence.MANUAL},
         )
         opened = engine(database.url)
         await admin.create_integration(opened, Vault([environment["CLOUDTOSYS_KEYS"]]), draft)

@@ -70,7 +70,8 @@ class Shop:
     async def run(self, entity: Entity, *, full: bool = False, batch_size: int = 1000) -> Run:
         """One run of a pair through the four steps, as the flow does it."""
         async with self.open(entity, full=full) as run:
-            assert run.job is not None
+            if run.job is None:
+                return run
             run.job.batch_size = batch_size
             cursor: Cursor | None = run.job.cursor
             while cursor is not None:
