@@ -22,6 +22,7 @@ from db.session import engine
 from deployments import server
 from deployments.apply import Prefect
 from deployments.client import Api
+from deployments.desired import pool
 
 PREFECT_SECONDS = 120.0
 WEB_SECONDS = 30.0
@@ -172,10 +173,19 @@ def _start(house: House, found: databases.Databases, meanwhile: Meanwhile | None
         _wait_prefect(house)
     with step("Deployments aplicados"):
         asyncio.run(_apply(house.environment))
-    house.processes.start("worker", [sys.executable, "-m", "deployments.warm"], house.environment)
+    house.processes.start("worker", _worker(), house.environment)
     house.processes.start("sentinela", [sys.executable, "-m", "deployments.sentinel"], house.environment)
     with step("Web no ar"):
         _wait_web(house)
+
+
+def _worker() -> list[str]:
+    """The warm worker, or Prefect's own that starts a Python for each run."""
+    name, kind = pool()
+    if kind == "process":
+        words = ("worker", "start", "--pool", name, "--type", kind, "--limit", str(2 * (os.cpu_count() or 1)))
+        return [sys.executable, "-m", "prefect", *words]
+    return [sys.executable, "-m", "deployments.warm"]
 
 
 def _start_prefect(house: House, found: databases.Databases) -> None:
