@@ -13,6 +13,7 @@ from cli.installation import database
 from cli.portuguese import command, group
 from core.entities import Direction, Entity, RunStatus
 from db import listings
+from db.settings import read
 
 app = group("")
 FOLLOW_SECONDS = 2.0
@@ -126,7 +127,14 @@ def labelled(row: listings.Row) -> listings.Row:
         "entity_label": Entity(row["entity"]).label,
         "direction_label": Direction(row["direction"]).label,
         "initiated_by_label": TRIGGERS[row["initiated_by"]],
+        "url": address(row["flow_run_id"]),
     }
+
+
+def address(flow_run_id: UUID | None) -> str:
+    """Of a run in Prefect's interface; empty where none is known."""
+    url = read().prefect_ui_url
+    return f"{url}/runs/flow-run/{flow_run_id}" if url and flow_run_id else ""
 
 
 def _lines(rows: list[listings.Row], as_json: bool) -> None:

@@ -9,12 +9,11 @@ from typer import Exit, Option
 
 from cli import chosen, output, words
 from cli.installation import database, orchestrator
-from cli.logs import labelled
+from cli.logs import address, labelled
 from cli.portuguese import command, group
 from core.entities import Direction, Entity, RunStatus, Trigger
 from core.errors import ConfigurationError
 from db import admin, listings
-from db.settings import read
 
 app = group("")
 NOT_SUCCEEDED = 3
@@ -62,8 +61,7 @@ async def _run(
     async with database() as engine, orchestrator(engine) as prefect:
         pair = await _pair(engine, tenant, integration, entity, direction)
         run_id = await prefect.trigger(pair.id, initiated_by=Trigger.MANUAL, full=full)
-        url = read().prefect_ui_url
-        where = f"{url}/runs/flow-run/{run_id}" if url else ""
+        where = address(run_id)
         if not seconds:
             if as_json:
                 output.print_json({"flow_run_id": run_id, "pair_id": pair.id, "url": where})

@@ -103,7 +103,9 @@ def test_while_it_runs_commands_find_it_and_a_second_start_says_so(project: Path
         assert "cs_" not in tested.stdout
         ran = command(project, "run", "Loja Demonstração", "pedidos", "--full", "--wait", "--json")
         assert ran.returncode == 0, ran.stderr
-        assert msgspec.json.decode(ran.stdout)[0]["skipped"] == SIZES["pedidos"]
+        log = msgspec.json.decode(ran.stdout)[0]
+        assert log["skipped"] == SIZES["pedidos"]
+        assert log["url"].endswith(f"/runs/flow-run/{log['flow_run_id']}")
         paused = command(project, "integration", "pause", "Loja Demonstração")
         assert paused.returncode == 0, paused.stderr
         web = f"http://127.0.0.1:{port_base}"
