@@ -29,7 +29,8 @@ STATUS_LABELS = {
 _LOG_COLUMNS = (
     "l.id, l.integration_id, i.name AS integration, l.entity, l.direction, l.status, l.initiated_by,"
     " l.started_at, l.ended_at, CAST(l.duration_seconds AS float8) AS seconds, l.processed, l.success,"
-    " l.created, l.updated, l.skipped, l.errors, l.error_class, l.message, l.cause, l.remedy, l.flow_run_id, l.full_scan, l.total, l.details"
+    " l.created, l.updated, l.skipped, l.errors, l.error_class, l.message, l.cause, l.remedy, l.flow_run_id,"
+    " l.full_scan, l.total, l.details"
 )
 _LOGS = text(
     f"SELECT {_LOG_COLUMNS} FROM sync.sync_log l JOIN sync.integration i ON i.id = l.integration_id"  # noqa: S608
