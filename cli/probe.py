@@ -5,6 +5,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from cli import output
 from core.probe import ProbeResult, probe
 from db import admin
+from db.runs import read_secrets
 from db.settings import read
 from db.vault import from_environment
 from providers.registry import get
@@ -15,7 +16,8 @@ async def run(engine: AsyncEngine, integration: admin.IntegrationRow, *, as_json
     """Print the result; whether the connection works. Raises `ConfigurationError`."""
     environment = read()
     provider = get(integration.provider)
-    secrets = await admin.read_secrets(engine, from_environment(environment), integration)
+    vault = from_environment(environment)
+    secrets = await read_secrets(engine, vault, integration.tenant_id, integration.id)
     settings = integration.settings | secrets
     if integration.base_url:
         settings["base_url"] = integration.base_url

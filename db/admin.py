@@ -54,7 +54,6 @@ _KEEP_SECRET = text(
     " VALUES (:tenant, :id, :name, :secret, :key) ON CONFLICT (integration_id, name)"
     " DO UPDATE SET ciphertext = :secret, key_id = :key, updated_at = now()"
 )
-_SECRETS = text("SELECT name, ciphertext FROM sync.credential WHERE integration_id = :id")
 _PAIRS = text(
     "SELECT p.id, p.integration_id, i.name AS integration, i.provider, p.entity, p.direction, p.cadence,"
     " p.enabled, i.status, p.last_full_at, p.deployment_id, (SELECT max(l.ended_at) FROM sync.sync_log l"
@@ -214,16 +213,6 @@ async def change_access(
         await _keep_secrets(connection, vault, integration.tenant_id, integration.id, secrets)
         details = {"secrets": sorted(secrets)}
         await _audit(connection, integration.tenant_id, "integration.access", str(integration.id), details)
-
-
-async def read_secrets(engine: AsyncEngine, vault: Vault, integration: IntegrationRow) -> dict[str, str]:
-    """Secrets in clear, for a call to the external system. Raises `WrongKey`."""
-    async with tenant_transaction(engine, integration.tenant_id) as connection:
-        rows = (await connection.execute(_SECRETS, {"id": integration.id})).all()
-    return {
-        row.name: vault.open(integration.tenant_id, integration.id, row.name, bytes(row.ciphertext))
-        for row in rows
-    }
 
 
 async def set_status(engine: AsyncEngine, integration: IntegrationRow, status: IntegrationStatus) -> None:

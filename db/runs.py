@@ -185,15 +185,14 @@ async def close_run(
             await connection.execute(_HEALED, {"pair": lease.pair.id})
 
 
-async def read_secrets(engine: AsyncEngine, vault: Vault, pair: PairRow) -> dict[str, str]:
-    """The integration's secrets in clear. Raises `WrongKey`."""
+async def read_secrets(
+    engine: AsyncEngine, vault: Vault, tenant_id: UUID, integration_id: UUID
+) -> dict[str, str]:
+    """An integration's secrets in clear, for calls to the external system. Raises `WrongKey`."""
     statement = text("SELECT name, ciphertext FROM sync.credential WHERE integration_id = :integration")
-    async with tenant_transaction(engine, pair.tenant_id) as connection:
-        found = (await connection.execute(statement, {"integration": pair.integration_id})).all()
-    return {
-        row.name: vault.open(pair.tenant_id, pair.integration_id, row.name, bytes(row.ciphertext))
-        for row in found
-    }
+    async with tenant_transaction(engine, tenant_id) as connection:
+        found = (await connection.execute(statement, {"integration": integration_id})).all()
+    return {row.name: vault.open(tenant_id, integration_id, row.name, bytes(row.ciphertext)) for row in found}
 
 
 async def read_branch(engine: AsyncEngine, pair: PairRow) -> UUID:

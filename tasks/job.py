@@ -128,7 +128,7 @@ async def _job(
     if pair.entity not in provider.resources:
         raise ConfigurationError(f"{provider.name} não oferece {pair.entity.label}.")
     vault = from_environment(environment)
-    settings = pair.settings | await runs.read_secrets(database, vault, pair)
+    settings = pair.settings | await runs.read_secrets(database, vault, pair.tenant_id, pair.integration_id)
     bound = Bound(
         tenant_id=pair.tenant_id,
         integration_id=pair.integration_id,
