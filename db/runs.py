@@ -36,7 +36,7 @@ _LOG = text(
     " initiated_by, flow_run_id, slot_at, ended_at, message)"
     " VALUES (:id, :tenant, :integration, :pair, :entity, 'import', :status, :initiated_by, :flow_run,"
     " :slot, CASE WHEN :status = 'running' THEN NULL ELSE now() END, :message)"
-    " ON CONFLICT (flow_run_id) DO NOTHING"
+    " ON CONFLICT (flow_run_id, direction) DO NOTHING"
 )
 _CURSOR = text(
     "SELECT watermark, scanning, full_scan, since, place, signpost, high FROM sync.cursor"

@@ -58,7 +58,7 @@ _INSERT = text(
     " SELECT :id, p.tenant_id, p.integration_id, p.id, p.entity,"
     " CASE p.direction WHEN 'export' THEN 'export' ELSE 'import' END, :status, :initiated_by, :flow_run,"
     " :slot, :started, greatest(:ended, :started), :message, :cause, :remedy FROM sync.pair p"
-    " WHERE p.id = :pair ON CONFLICT (flow_run_id) DO NOTHING"
+    " WHERE p.id = :pair ON CONFLICT (flow_run_id, direction) DO NOTHING"
 )
 _LATEST = text(
     "SELECT p.id, (SELECT max(l.started_at) FROM sync.sync_log l WHERE l.pair_id = p.id) AS started_at,"

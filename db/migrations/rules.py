@@ -51,6 +51,21 @@ DISPATCHER = {
     "sync.credential": "SELECT, UPDATE (ciphertext, key_id, updated_at)",
     "sync.webhook_event": "SELECT, UPDATE, DELETE",
 }
+DISPATCHER_0003 = {
+    "sync.integration": "UPDATE (status_code)",
+    "sync.issue": "SELECT (pair_id, integration_id, direction, error_class, next_attempt_at)",
+    "sync.outbox": "SELECT (id, tenant_id, pair_id, state, next_attempt_at)",
+    "sync.run_request": "SELECT, UPDATE (state, attempts, started_at, ended_at, result), DELETE",
+    "sync.scan_page": "SELECT (id, pair_id, scan_id), DELETE",
+    "sync.discovery": "SELECT (id, created_at, state), DELETE",
+    "sync.channel": "SELECT, UPDATE (address, key_id)",
+    "sync.record_override": "SELECT (id, key_id, fields, lapsed_at), UPDATE (key_id, fields), DELETE",
+    "sync.notice": "SELECT, INSERT, DELETE",
+    "sync.notice_delivery": "SELECT, INSERT, UPDATE, DELETE",
+}
+DISPATCHER_POLICIES_0003 = tuple(
+    table for table in DISPATCHER_0003 if table not in ("sync.integration", "sync.issue")
+)
 CURRENT_TENANT = "(SELECT NULLIF(current_setting('app.tenant_id', true), '')::uuid)"
 
 # Version 7 with milliseconds and random bits, for servers before 18 (RFC 9562 5.7).
@@ -96,7 +111,7 @@ def upgrade() -> Iterator[str]:
             " FOR EACH ROW WHEN (OLD.* IS DISTINCT FROM NEW.*) EXECUTE FUNCTION erp.touch()"
         )
     for table in (*TENANT_TABLES, "erp.tenant"):
-        yield from _protect(_quoted(table), "id" if table == "erp.tenant" else "tenant_id")
+        yield from protect(_quoted(table), "id" if table == "erp.tenant" else "tenant_id")
     for schema in ("erp", "sync"):
         yield f"GRANT USAGE ON SCHEMA {schema} TO cloudtosys_app, cloudtosys_dispatcher"
         yield f"GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA {schema} TO cloudtosys_app"
@@ -110,7 +125,7 @@ def upgrade() -> Iterator[str]:
     yield "GRANT SELECT, INSERT, UPDATE ON sync.rate_bucket TO cloudtosys_dispatcher"
 
 
-def _protect(table: str, column: str) -> Iterator[str]:
+def protect(table: str, column: str = "tenant_id") -> Iterator[str]:
     yield f"ALTER TABLE {table} ENABLE ROW LEVEL SECURITY"
     yield f"ALTER TABLE {table} FORCE ROW LEVEL SECURITY"
     yield (

@@ -1,6 +1,7 @@
 """The tables, as SQLAlchemy Core objects. `erp` is the ERP's world, `sync` the integrations'."""
 
 from db.models.columns import metadata
+from db.models.discovery import discovery, proposal
 from db.models.erp import (
     address,
     bank_transaction,
@@ -17,7 +18,8 @@ from db.models.erp import (
     stock_level,
     tenant,
 )
-from db.models.runs import alarm, issue, support_ticket, sync_log
+from db.models.notices import channel, notice, notice_delivery
+from db.models.runs import alarm, issue, record_override, run_request, scan_page, support_ticket, sync_log
 from db.models.sync import (
     audit_log,
     conflict,
@@ -42,10 +44,12 @@ __all__ = [
     "bank_transaction",
     "branch",
     "category",
+    "channel",
     "conflict",
     "credential",
     "cursor",
     "customer",
+    "discovery",
     "installation",
     "integration",
     "invoice",
@@ -54,14 +58,20 @@ __all__ = [
     "mapping_snapshot",
     "membership",
     "metadata",
+    "notice",
+    "notice_delivery",
     "order",
     "order_item",
     "outbox",
     "pair",
     "product",
     "product_variant",
+    "proposal",
     "rate_bucket",
     "receivable",
+    "record_override",
+    "run_request",
+    "scan_page",
     "shipment",
     "stock_level",
     "support_ticket",

@@ -11,10 +11,11 @@ from sqlalchemy import (
     Numeric,
     Table,
     Text,
+    UniqueConstraint,
     Uuid,
     text,
 )
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
 from db.models.columns import MOMENT, identity, metadata, now, refers, txt
 
@@ -33,7 +34,7 @@ sync_log = Table(
     Column("direction", Text, nullable=False),
     Column("status", Text, nullable=False, server_default=text("'running'")),
     Column("initiated_by", Text, nullable=False),
-    Column("flow_run_id", Uuid, unique=True),
+    Column("flow_run_id", Uuid),
     Column("slot_at", MOMENT),
     now("started_at"),
     Column("ended_at", MOMENT),
@@ -59,7 +60,12 @@ sync_log = Table(
     Column("resolved_by", Text),
     Column("resolved_reason", Text),
     Column("parent_id", Uuid),
+    Column("dry_run", Boolean, nullable=False, server_default=text("false")),
+    Column("request_id", Uuid),
+    Column("cancel_requested_at", MOMENT),
+    Column("cancel_requested_by", Text),
     refers("integration_id", "sync.integration", on_delete="CASCADE"),
+    UniqueConstraint("flow_run_id", "direction", name="uq_sync_log_flow_run"),
     CheckConstraint("processed = success + errors + skipped", name="conservation"),
     CheckConstraint("success = created + updated", name="success"),
     CheckConstraint("direction IN ('import', 'export')", name="direction"),
@@ -103,6 +109,7 @@ issue = Table(
     Column("next_attempt_at", MOMENT),
     Column("resolved_at", MOMENT),
     Column("resolved_by", Text),
+    Column("resolved_reason", Text),
     now("created_at"),
     refers("sync_log_id", "sync.sync_log", on_delete="CASCADE"),
     refers("integration_id", "sync.integration", on_delete="CASCADE"),
@@ -110,6 +117,20 @@ issue = Table(
     Index("ix_issue_log", "sync_log_id", "id"),
     Index(
         "ix_issue_open", "integration_id", "entity", "external_id", postgresql_where=text("state = 'open'")
+    ),
+    Index(
+        "ix_issue_due",
+        "pair_id",
+        "direction",
+        "next_attempt_at",
+        postgresql_where=text("state = 'open' AND next_attempt_at IS NOT NULL"),
+    ),
+    Index(
+        "ix_issue_open_internal",
+        "integration_id",
+        "entity",
+        "internal_id",
+        postgresql_where=text("state = 'open' AND internal_id IS NOT NULL"),
     ),
     schema="sync",
 )
@@ -148,7 +169,84 @@ support_ticket = Table(
     Column("details", JSONB, nullable=False, server_default=text("'{}'")),
     Column("state", Text, nullable=False, server_default=text("'open'")),
     now("created_at"),
+    Column("integration_id", Uuid),
     refers("sync_log_id", "sync.sync_log"),
     Index("uq_support_ticket_number", "tenant_id", "number", unique=True),
+    schema="sync",
+)
+
+run_request = Table(
+    "run_request",
+    metadata,
+    *identity(),
+    Column("integration_id", Uuid, nullable=False),
+    Column("pair_id", Uuid, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("direction", Text, nullable=False),
+    Column("selection", JSONB, nullable=False, server_default=text("'{}'")),
+    txt("fingerprint"),
+    Column("cursor", JSONB),
+    Column("parent_log_id", Uuid),
+    Column("requested_by", Text, nullable=False),
+    Column("state", Text, nullable=False, server_default=text("'waiting'")),
+    Column("attempts", Integer, nullable=False, server_default=text("0")),
+    Column("result", JSONB, nullable=False, server_default=text("'{}'")),
+    now("created_at"),
+    Column("started_at", MOMENT),
+    Column("ended_at", MOMENT),
+    refers("pair_id", "sync.pair", on_delete="CASCADE"),
+    CheckConstraint("kind IN ('reprocess', 'resync', 'backfill', 'simulation', 'discovery')", name="kind"),
+    CheckConstraint("direction IN ('import', 'export')", name="direction"),
+    CheckConstraint("state IN ('waiting', 'running', 'done', 'failed', 'cancelled')", name="state"),
+    Index(
+        "uq_run_request_open",
+        "pair_id",
+        "kind",
+        "fingerprint",
+        unique=True,
+        postgresql_where=text("state IN ('waiting', 'running')"),
+    ),
+    Index("ix_run_request_waiting", "created_at", postgresql_where=text("state = 'waiting'")),
+    schema="sync",
+)
+
+scan_page = Table(
+    "scan_page",
+    metadata,
+    Column("id", Uuid, primary_key=True, server_default=text("erp.uuid7()")),
+    Column("tenant_id", Uuid, nullable=False),
+    Column("pair_id", Uuid, nullable=False),
+    Column("scan_id", Uuid, nullable=False),
+    Column("external_ids", ARRAY(Text), nullable=False),
+    refers("pair_id", "sync.pair", on_delete="CASCADE"),
+    Index("ix_scan_page_scan", "pair_id", "scan_id"),
+    schema="sync",
+)
+
+record_override = Table(
+    "record_override",
+    metadata,
+    Column("id", Uuid, primary_key=True, server_default=text("erp.uuid7()")),
+    Column("tenant_id", Uuid, nullable=False),
+    Column("integration_id", Uuid, nullable=False),
+    Column("entity", Text, nullable=False),
+    Column("direction", Text, nullable=False),
+    txt("external_id"),
+    Column("internal_id", Uuid),
+    Column("fields", LargeBinary, nullable=False),
+    Column("key_id", Text, nullable=False),
+    Column("author", Text, nullable=False),
+    txt("reason"),
+    now("created_at"),
+    Column("lapsed_at", MOMENT),
+    refers("integration_id", "sync.integration", on_delete="CASCADE"),
+    CheckConstraint("direction IN ('import', 'export')", name="direction"),
+    Index(
+        "ix_record_override_live",
+        "integration_id",
+        "entity",
+        "direction",
+        postgresql_where=text("lapsed_at IS NULL"),
+    ),
     schema="sync",
 )

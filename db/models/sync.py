@@ -34,6 +34,7 @@ integration = Table(
     Column("branch_id", Uuid),
     Column("status", Text, nullable=False, server_default=text("'active'")),
     txt("status_reason"),
+    txt("status_code"),
     Column("webhook_public_id", Uuid, nullable=False, unique=True, server_default=text("gen_random_uuid()")),
     Column("last_success_at", MOMENT),
     now("created_at"),
@@ -79,6 +80,7 @@ pair = Table(
     Column("direction", Text, nullable=False),
     Column("cadence", Text, nullable=False, server_default=text("'manual'")),
     Column("enabled", Boolean, nullable=False, server_default=text("true")),
+    Column("simulate_next", Boolean, nullable=False, server_default=text("false")),
     Column("conflict_policy", Text, nullable=False, server_default=text("'ask'")),
     Column("full_every", Interval),
     Column("last_full_at", MOMENT),
@@ -116,6 +118,10 @@ cursor = Table(
     Column("high", MOMENT),
     Column("change_seq", BigInteger, nullable=False, server_default=text("0")),
     Column("change_id", Uuid),
+    Column("scan_id", Uuid),
+    Column("scan_started_at", MOMENT),
+    Column("deaths", Integer, nullable=False, server_default=text("0")),
+    Column("suspect", Text),
     now("updated_at"),
     refers("pair_id", "sync.pair", on_delete="CASCADE"),
     schema="sync",
@@ -138,6 +144,9 @@ mapping = Table(
     now("synced_at"),
     Column("incomplete", Boolean, nullable=False, server_default=text("false")),
     Column("notes", Text),
+    Column("orphaned_by", Text),
+    Column("missing_at", MOMENT),
+    Column("version", Text),
     refers("integration_id", "sync.integration", on_delete="CASCADE"),
     UniqueConstraint("integration_id", "entity", "external_id"),
     Index(
@@ -149,6 +158,8 @@ mapping = Table(
         postgresql_where=text("state <> 'orphan'"),
     ),
     CheckConstraint("state IN ('active', 'orphan', 'conflict')", name="state"),
+    CheckConstraint("orphaned_by IN ('erp', 'external')", name="orphaned_by"),
+    Index("ix_mapping_incomplete", "integration_id", "entity", postgresql_where=text("incomplete")),
     schema="sync",
 )
 
@@ -158,6 +169,7 @@ mapping_snapshot = Table(
     Column("mapping_id", Uuid, primary_key=True),
     Column("tenant_id", Uuid, nullable=False),
     Column("record", JSON, nullable=False),
+    Column("erp", JSON),
     schema="sync",
 )
 
@@ -195,11 +207,14 @@ outbox = Table(
     Column("external_id", Text),
     Column("attempts", Integer, nullable=False, server_default=text("0")),
     Column("next_attempt_at", MOMENT),
+    Column("sync_log_id", Uuid),
+    Column("looks", Integer, nullable=False, server_default=text("0")),
     now("created_at"),
     now("updated_at"),
     refers("integration_id", "sync.integration", on_delete="CASCADE"),
     UniqueConstraint("integration_id", "idempotency_key"),
     CheckConstraint("state IN ('intent', 'sent', 'confirmed', 'unknown', 'failed')", name="state"),
+    Index("ix_outbox_pair", "pair_id", postgresql_where=text("state IN ('intent', 'sent', 'unknown')")),
     Index("ix_outbox_open", "next_attempt_at", postgresql_where=text("state IN ('intent', 'unknown')")),
     schema="sync",
 )
