@@ -11,7 +11,7 @@ import socket
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
-from core.errors import AddressRefused, ConfigurationError, TransientError
+from core.errors import AddressRefused, ConfigurationError, NotSent
 
 PUBLIC_PORTS = frozenset({80, 443, 8080, 8443})
 LONGEST_NAME = 253
@@ -99,7 +99,7 @@ class Guard:
     async def resolve(self, host: str, port: int) -> list[str]:
         """The addresses that may be connected to, in the resolver's order.
 
-        Raises `AddressRefused` when any answer is private, `TransientError` when there is none.
+        Raises `AddressRefused` when any answer is private, `NotSent` when there is none.
         """
         self.check_host(host, port)
         literal = _parse_ip(host)
@@ -164,5 +164,5 @@ async def _lookup(host: str, port: int) -> list[IPAddress]:
     try:
         found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except (socket.gaierror, UnicodeError):
-        raise TransientError(f"O host {host} não foi encontrado (DNS). Confira a URL base.") from None
+        raise NotSent(f"O host {host} não foi encontrado (DNS). Confira a URL base.") from None
     return [ipaddress.ip_address(str(item[4][0]).partition("%")[0]) for item in found]

@@ -9,6 +9,7 @@ SyncError
   ContractError        unexpected shape, 4xx we caused      run fails, nothing written
   TransientError       timeout, connection, 5xx             retry with jitter
     RateLimited        429, Retry-After                     wait, or end the run as deferred
+    NotSent            no connection: nothing was sent      repeat, also a write
   UnknownOutcome       write sent, no answer                look up before doing anything
   RecordError          one record cannot be mapped          an issue; the run goes on
     MappingNotFound    a referenced record has no mapping
@@ -151,6 +152,10 @@ class RateLimited(TransientError):
     def __init__(self, message: str, *, retry_at: datetime, status: int | None = 429) -> None:
         super().__init__(message, status=status)
         self.retry_at = retry_at
+
+
+class NotSent(TransientError):
+    """No connection came about, so nothing reached the external system."""
 
 
 class UnknownOutcome(SyncError):

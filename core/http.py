@@ -23,6 +23,7 @@ from core.errors import (
     ConflictError,
     ContractError,
     NotFoundError,
+    NotSent,
     RateLimited,
     RecordError,
     SyncError,
@@ -164,7 +165,8 @@ def translate(error: httpx.HTTPError | httpx.InvalidURL) -> SyncError:
         case httpx.InvalidURL() | httpx.UnsupportedProtocol():
             return ConfigurationError("O endereço da integração é inválido.")
         case httpx.TimeoutException():
-            return TransientError(f"{host} não respondeu a tempo.")
+            unsent = isinstance(error, httpx.ConnectTimeout | httpx.PoolTimeout)
+            return (NotSent if unsent else TransientError)(f"{host} não respondeu a tempo.")
         case httpx.LocalProtocolError():
             return ConfigurationError(f"A chamada a {host} não pôde ser montada: revise as credenciais.")
         case httpx.ConnectError():
@@ -177,13 +179,13 @@ def translate(error: httpx.HTTPError | httpx.InvalidURL) -> SyncError:
 
 def _connect_failure(host: str, error: ssl.SSLError | None) -> SyncError:
     if error is None:
-        return TransientError(f"Não foi possível conectar a {host}: conexão recusada ou host fora do ar.")
+        return NotSent(f"Não foi possível conectar a {host}: conexão recusada ou host fora do ar.")
     if isinstance(error, ssl.SSLCertVerificationError):
         text = f"O certificado TLS de {host} não é válido. Para uma autoridade privada, informe a CA."
         return ConfigurationError(text)
     if error.reason in ("WRONG_VERSION_NUMBER", "HTTP_REQUEST", "RECORD_LAYER_FAILURE"):
         return ConfigurationError(f"{host} não usa TLS nesta porta: confira https:// e a porta da URL base.")
-    return TransientError(f"{host} interrompeu a negociação TLS.")
+    return NotSent(f"{host} interrompeu a negociação TLS.")
 
 
 def _tls_error(error: BaseException) -> ssl.SSLError | None:

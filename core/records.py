@@ -11,10 +11,12 @@ import msgspec
 
 
 class Record(msgspec.Struct, frozen=True, kw_only=True):
-    """`external_id` is the provider's id as text; `updated_at` its own clock, where it has one."""
+    """`external_id` is the provider's id as text; `updated_at` its own clock, where it has one; `reference`
+    our id of the record, where the provider keeps it in a field of its own."""
 
     external_id: str
     updated_at: datetime | None = None
+    reference: str | None = None
 
 
 class Variant(Record, frozen=True, kw_only=True):

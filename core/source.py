@@ -3,11 +3,14 @@
 import asyncio
 import random
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 
 import httpx
+import msgspec
 
-from core.errors import RateLimited, SyncError, TransientError
+from core.errors import ContractError, NotSent, RateLimited, SyncError, TransientError, UnknownOutcome
 from core.http import classify, decode, translate
 from core.ports import Limiter
 from core.spec import Answer, Provider, Settings
@@ -19,6 +22,8 @@ LONGEST_WAIT_SECONDS = 60.0
 """A longer pause asked by the provider ends the run as deferred instead of sleeping."""
 
 MAX_PAUSES = 20
+_DEFINITE = range(400, 500)
+"""Statuses of a write that was refused: nothing was done."""
 
 
 class HttpSource:
@@ -46,20 +51,44 @@ class HttpSource:
         return self._settings
 
     async def get(self, path: str, params: Mapping[str, str] | None = None) -> Answer:
+        return await self._repeated(_Request("GET", path, params=params))
+
+    async def send(
+        self,
+        method: str,
+        path: str,
+        body: Any = None,
+        *,
+        headers: Mapping[str, str] | None = None,
+        repeatable: bool = False,
+    ) -> Answer:
+        request = _Request(method, path, body=body, headers=headers)
+        if repeatable:
+            return await self._repeated(request)
+        try:
+            return await self._patient(request)
+        except RateLimited:
+            raise
+        except (TransientError, ContractError) as error:
+            if isinstance(error, NotSent) or (error.status or 0) in _DEFINITE:
+                raise
+            raise UnknownOutcome(error.message, status=error.status) from None
+
+    async def _repeated(self, request: "_Request") -> Answer:
         for seconds in self._retry_seconds:
             try:
-                return await self._patient_get(path, params)
+                return await self._patient(request)
             except RateLimited:
                 raise
             except TransientError:
                 await asyncio.sleep(seconds * random.uniform(0.5, 1.5))  # noqa: S311 - jitter
-        return await self._patient_get(path, params)
+        return await self._patient(request)
 
-    async def _patient_get(self, path: str, params: Mapping[str, str] | None) -> Answer:
+    async def _patient(self, request: "_Request") -> Answer:
         for _ in range(MAX_PAUSES):
             try:
                 async with self._slots:
-                    return await self._get(path, params)
+                    return await self._call(request)
             except RateLimited as error:
                 await self._limiter.block(error.retry_at)
                 wait = (error.retry_at - datetime.now(UTC)).total_seconds()
@@ -70,15 +99,40 @@ class HttpSource:
             "O sistema externo segue recusando chamadas por limite de requisições.", status=429
         )
 
-    async def _get(self, path: str, params: Mapping[str, str] | None) -> Answer:
+    async def _call(self, request: "_Request") -> Answer:
         await self._limiter.acquire()
         error: SyncError | None
         try:
-            response = await self._client.get(path, params=params)
+            response = await self._client.request(
+                request.method,
+                request.path,
+                params=request.params,
+                content=None if request.body is None else msgspec.json.encode(request.body),
+                headers=request.sent_headers,
+            )
         except httpx.HTTPError as exc:
             error = translate(exc)
         else:
             error = classify(response, self._provider)
             if error is None:
-                return Answer(decode(response, self._provider), response.headers)
+                return Answer(_data(request, response, self._provider), response.headers)
         raise error from None
+
+
+@dataclass(frozen=True, slots=True)
+class _Request:
+    method: str
+    path: str
+    params: Mapping[str, str] | None = None
+    body: Any = None
+    headers: Mapping[str, str] | None = None
+
+    @property
+    def sent_headers(self) -> dict[str, str]:
+        json = {} if self.body is None else {"Content-Type": "application/json"}
+        return {**json, **(self.headers or {})}
+
+
+def _data(request: _Request, response: httpx.Response, provider: Provider) -> Any:
+    """The decoded body; a write may be answered without one."""
+    return None if request.method != "GET" and not response.content else decode(response, provider)

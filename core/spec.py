@@ -13,7 +13,7 @@ from typing import Any, Literal, Protocol
 
 import httpx
 
-from core.entities import Cadence, Direction, Entity
+from core.entities import Cadence, Direction, Entity, Matching
 from core.errors import SyncError
 from core.records import Record
 
@@ -103,6 +103,22 @@ class Source(Protocol):
         """One read, repeated on transient failures. Raises the classes of `core.errors`."""
         ...
 
+    async def send(
+        self,
+        method: str,
+        path: str,
+        body: Any = None,
+        *,
+        headers: Mapping[str, str] | None = None,
+        repeatable: bool = False,
+    ) -> Answer:
+        """One write, `body` as JSON. An answer without body has None for data.
+
+        A `repeatable` one (the same again changes nothing more) is repeated as a read is. Of any other whose
+        answer is lost, or says nothing certain, `UnknownOutcome` is raised.
+        """
+        ...
+
 
 class Paging(Protocol):
     """A style of paging. Stateless: the place travels as text and is stored with the data."""
@@ -120,8 +136,56 @@ class Paging(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outgoing:
+    """One record to write. Without `external_id` it is created, with all its fields; else `fields` change.
+
+    `reference` is our id of it as text: what the external system may keep beside it, and what `find` looks
+    for. `key` is the idempotency key of a create, the same however often it is sent. `version` is what the
+    external system said of the record when it was last seen, for a compare-and-set.
+    """
+
+    record: Record
+    fields: frozenset[str]
+    reference: str
+    key: str
+    external_id: str | None = None
+    version: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What became of one: the record as the external system gave it back, if it did, or why not."""
+
+    raw: Raw | None = None
+    error: SyncError | None = None
+
+
 Mapper = Callable[[Raw, Settings], Record]
 Expand = Callable[[Source, Sequence[Raw]], Awaitable[Sequence[Raw]]]
+Read = Callable[[Source, Sequence[str]], Awaitable[Mapping[str, Raw]]]
+Write = Callable[[Source, Sequence[Outgoing]], Awaitable[Sequence[Written]]]
+Find = Callable[[Source, Sequence[Outgoing], Matching], Awaitable[Mapping[str, Sequence[Raw]]]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Writing:
+    """How one entity is written.
+
+    `fields` are the canonical fields that the external system takes. `write` answers for up to `size`
+    records in their order; what fails as a whole it raises, `UnknownOutcome` where creates may have been
+    done. `find` looks for records that a create would double, by reference and with `Matching.SKU` by
+    natural key too, and answers by reference. `repeatable_creates`: the system honours the idempotency key,
+    so a create may be sent again. Without `creates` only linked records are written.
+    """
+
+    fields: frozenset[str]
+    write: Write
+    find: Find | None = None
+    size: int = 100
+    creates: bool = True
+    repeatable_creates: bool = False
+    version: int = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,7 +194,9 @@ class Resource:
 
     `expand` may fetch what the list leaves out (variations); `split` turns one raw record into several;
     raw records that are not `wanted` (drafts) are skipped. `version` goes into the record hash: raise it
-    when `map` changes, and everything is written once more.
+    when `map` changes, and everything is written once more. `read` gives records by external id, complete as
+    after `expand`; what is missing in its answer is gone outside. `revision` is the raw record's version for
+    a compare-and-set.
     """
 
     path: str
@@ -142,7 +208,15 @@ class Resource:
     split: Callable[[Raw], Sequence[Raw]] | None = None
     wanted: Callable[[Raw], bool] | None = None
     version: int = 1
-    directions: frozenset[Direction] = frozenset({Direction.IMPORT})
+    read: Read | None = None
+    writing: Writing | None = None
+    revision: Callable[[Raw], str | None] | None = None
+
+    @property
+    def directions(self) -> frozenset[Direction]:
+        if self.writing is None:
+            return frozenset({Direction.IMPORT})
+        return frozenset(Direction)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,10 +1,21 @@
-"""Every external system that an admin can connect."""
+"""Every external system that an admin can connect.
+
+An installation adds its own with `CLOUDTOSYS_PROVIDERS`: modules, separated by commas, each with a tuple
+`PROVIDERS`.
+"""
+
+import os
+from importlib import import_module
 
 from core.errors import ConfigurationError
 from core.spec import Provider
 from providers.woocommerce import WOOCOMMERCE
 
-PROVIDERS: tuple[Provider, ...] = (WOOCOMMERCE,)
+_ADDED = filter(None, os.environ.get("CLOUDTOSYS_PROVIDERS", "").split(","))
+PROVIDERS: tuple[Provider, ...] = (
+    WOOCOMMERCE,
+    *(provider for name in _ADDED for provider in import_module(name).PROVIDERS),
+)
 
 _BY_KEY = {provider.key: provider for provider in PROVIDERS}
 

@@ -115,6 +115,7 @@ def test_the_order_of_options_does_not_count(given_options: dict[str, str]) -> N
 CHANGES: dict[str, Any] = {
     "external_id": "2",
     "updated_at": datetime(2026, 4, 20, 12, 0, 1, tzinfo=UTC),
+    "reference": "0193-a",
     "sku": None,
     "name": "Outro",
     "description": "Outra",
@@ -158,6 +159,6 @@ def test_the_version_counts() -> None:
 def test_hashes_last_between_releases() -> None:
     """They are stored: another encoding would write every record once more."""
     assert canonical(PRODUCT).startswith(
-        b'{"external_id":"1","updated_at":"2026-04-20T12:00:00Z","sku":"CAF-1","name":"Caf\xc3\xa9",'
-        b'"description":"","price":"59.90","sale_price":null'
+        b'{"external_id":"1","updated_at":"2026-04-20T12:00:00Z","reference":null,"sku":"CAF-1",'
+        b'"name":"Caf\xc3\xa9","description":"","price":"59.90","sale_price":null'
     )

@@ -154,6 +154,9 @@ INDEXES = (
     " WHERE state = 'open' AND next_attempt_at IS NOT NULL",
     "CREATE INDEX ix_issue_open_internal ON sync.issue (integration_id, entity, internal_id)"
     " WHERE state = 'open' AND internal_id IS NOT NULL",
+    # One open intent for a record: nothing is created twice.
+    "CREATE UNIQUE INDEX uq_outbox_open ON sync.outbox (integration_id, entity, internal_id)"
+    " WHERE state IN ('intent', 'sent', 'unknown')",
     "CREATE INDEX ix_outbox_pair ON sync.outbox (pair_id) WHERE state IN ('intent', 'sent', 'unknown')",
 )
 COLUMNS = (
@@ -235,7 +238,7 @@ def downgrade() -> None:
         "DROP POLICY dispatcher ON sync.outbox",
         "REVOKE ALL ON sync.outbox FROM cloudtosys_dispatcher",
         "DROP INDEX sync.ix_mapping_incomplete, sync.ix_issue_due, sync.ix_issue_open_internal,"
-        " sync.ix_outbox_pair",
+        " sync.ix_outbox_pair, sync.uq_outbox_open",
         "ALTER TABLE sync.mapping DROP CONSTRAINT ck_mapping_orphaned_by",
         "ALTER TABLE sync.sync_log DROP CONSTRAINT uq_sync_log_flow_run",
         "DELETE FROM sync.sync_log a USING sync.sync_log b WHERE a.flow_run_id = b.flow_run_id AND a.id > b.id",
