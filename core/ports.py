@@ -48,7 +48,11 @@ class Match:
 
 @dataclass(slots=True)
 class Change:
-    """One record to write: decided, its references resolved. `refs` maps keys to internal ids."""
+    """One record to write: decided, its references resolved. `refs` maps keys to internal ids.
+
+    In a two-way pair `base` is the ERP side's base after the write (tree JSON) and `base_hash` its hash;
+    `kept` are variants that only the ERP has.
+    """
 
     action: Action
     record: Record
@@ -58,6 +62,9 @@ class Change:
     mapping_id: UUID
     incomplete: bool = False
     refs: Mapping[Key, UUID] = field(default_factory=dict)
+    base: bytes | None = None
+    base_hash: bytes | None = None
+    kept: Sequence[UUID] = ()
 
 
 @dataclass(slots=True)
