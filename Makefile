@@ -8,15 +8,14 @@ STAMP := $(VENV)/.stamp
 
 setup: $(STAMP)
 
-$(STAMP): requirements.lock
+$(STAMP): requirements.lock pyproject.toml
 	@python=; for candidate in python3 python3.13 python3.12 python3.11; do \
 	  if $$candidate -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then \
 	    python=$$candidate; break; fi; done; \
 	if [ -z "$$python" ]; then echo "É preciso Python 3.11 ou mais novo."; exit 1; fi; \
 	[ -x $(BIN)/python ] || $$python -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements.lock
-	@$(BIN)/python -c 'import pathlib, sysconfig; pathlib.Path(sysconfig.get_path("purelib"), "cloudtosys.pth").write_text(str(pathlib.Path.cwd()))'
-	@printf '#!/bin/sh\nexec "%s/python" -m cli.main "$$@"\n' "$(CURDIR)/$(BIN)" > $(BIN)/cloudtosys && chmod +x $(BIN)/cloudtosys
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-index --no-build-isolation --editable .
 	@touch $(STAMP)
 
 lint: $(STAMP)

@@ -2,11 +2,9 @@
 
 import asyncio
 import inspect
-import os
 import signal
 import subprocess
 from collections.abc import Awaitable, Callable
-from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -160,24 +158,16 @@ async def test_sigterm_lets_short_runs_end_and_interrupts_long_ones(
 
 async def test_prefects_own_command_starts_it(
     prefect: Prefect,
-    environment: dict[str, str],
     start: Start,
-    tmp_path: Path,
     new_pair: Callable[..., UUID],
     deploy: Callable[..., Awaitable[str]],
     state_of: StateOf,
     until: Until,
 ) -> None:
-    """Through the entry point group `prefect.collections`, as an installed package declares it."""
-    info = tmp_path / "site" / "cloudtosys_test-1.dist-info"
-    info.mkdir(parents=True)
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: cloudtosys-test\nVersion: 1\n")
-    (info / "entry_points.txt").write_text("[prefect.collections]\ncloudtosys_test = deployments.warm\n")
+    """Through the entry point that `make setup` installs."""
     pair_id = new_pair(cadence=Cadence.MANUAL)
     await deploy(pair_id, "nap")
-    path = os.pathsep.join([str(info.parent), environment["PYTHONPATH"]])
-    options = ("--pool", "cloudtosys", "--type", "cloudtosys-warm")
-    worker = start("prefect", "worker", "start", *options, PYTHONPATH=path)
+    worker = start("prefect", "worker", "start", "--pool", "cloudtosys", "--type", "cloudtosys-warm")
     run = await prefect.trigger(pair_id, initiated_by=Trigger.MANUAL)
     assert (await until(ended(state_of, run), 40))[0]["state_type"] == "COMPLETED"
     worker.send_signal(signal.SIGINT)
