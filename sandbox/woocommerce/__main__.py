@@ -13,8 +13,9 @@ from dataclasses import fields
 
 import uvicorn
 
+from sandbox.wire import Wire
 from sandbox.woocommerce.api import Api
-from sandbox.woocommerce.app import App, Wire
+from sandbox.woocommerce.app import App
 from sandbox.woocommerce.control import Control
 from sandbox.woocommerce.faults import Script
 from sandbox.woocommerce.keys import Keys

@@ -1,14 +1,8 @@
 """The shop over HTTP: plain ASGI, since a page of 100 products has to cost less than a millisecond or two."""
 
 import asyncio
-import socket
-import struct
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
-from typing import Any
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
-
+from sandbox.wire import Headers, Receive, Reply, Scope, Send, answer, cut, read, trickle
 from sandbox.woocommerce.api import Api
 from sandbox.woocommerce.control import Control
 from sandbox.woocommerce.faults import Fault, Script
@@ -17,10 +11,6 @@ from sandbox.woocommerce.links import API
 from sandbox.woocommerce.messages import Answer, Request, crash, no_route, parsed
 from sandbox.woocommerce.traffic import Traffic
 
-Scope = Mapping[str, Any]
-Receive = Callable[[], Awaitable[Any]]
-Send = Callable[[Any], Awaitable[None]]
-Headers = list[tuple[bytes, bytes]]
 COMMON: Headers = [
     (b"content-type", b"application/json; charset=UTF-8"),
     (b"x-robots-tag", b"noindex"),
@@ -38,34 +28,8 @@ KNOWN: Headers = [
 STRANGER: Headers = [(b"vary", b"Origin")]
 HTML: Headers = [(b"content-type", b"text/html; charset=UTF-8")]
 MAINTENANCE = "<!DOCTYPE html><html><body><h1>Em manutenção</h1><p>Voltamos em breve.</p></body></html>"
-PIECES = 10
 # Faults that end the connection instead of the answer.
 CUTS = {"reset", "truncate"}
-
-
-@dataclass(slots=True)
-class Reply:
-    """What goes on the wire."""
-
-    status: int
-    headers: Headers
-    body: bytes
-
-
-class Wire(HttpToolsProtocol):
-    """Knows its connections by the address of the client, so that a fault can cut one."""
-
-    open: dict[tuple[str, int], asyncio.Transport] = {}  # noqa: RUF012 - one for all connections
-
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        super().connection_made(transport)
-        if self.client:
-            self.open[self.client] = transport
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        super().connection_lost(exc)
-        if self.client:
-            self.open.pop(self.client, None)
 
 
 class App:
@@ -76,7 +40,7 @@ class App:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         path: str = scope["path"]
-        raw = b"" if scope["method"] == "GET" else await _body(receive)
+        raw = b"" if scope["method"] == "GET" else await read(receive)
         if path.startswith("/__sandbox__/"):
             await self._steer(scope, path.removeprefix("/__sandbox__/"), raw, send)
             return
@@ -87,7 +51,7 @@ class App:
         try:
             if fault is None:
                 reply = self._reply(scope, path, query, raw)
-                await _send(send, reply)
+                await answer(send, reply)
             else:
                 reply = await self._struck(fault, scope, (path, query, raw), send)
         finally:
@@ -95,7 +59,7 @@ class App:
             kind = fault.kind if fault else None
             self._traffic.end(method, path, without_secrets(query), status, size, kind)
         if fault is not None and fault.kind in CUTS:
-            await _cut(scope, rude=fault.kind == "reset")
+            await cut(scope, rude=fault.kind == "reset")
 
     def _reply(self, scope: Scope, path: str, query: str, raw: bytes, *, back: bool = False) -> Reply:
         if not path.startswith(API):
@@ -117,17 +81,17 @@ class App:
             return self._wrapped(no_route().answer(), known=False)
         if back:
             _turn_back(request)
-        answer, known = self._api.answer(request)
-        return self._wrapped(answer, known=known)
+        found, known = self._api.answer(request)
+        return self._wrapped(found, known=known)
 
-    def _wrapped(self, answer: Answer, *, known: bool) -> Reply:
-        own = [(name.lower().encode(), value.encode("latin-1")) for name, value in answer.headers]
+    def _wrapped(self, found: Answer, *, known: bool) -> Reply:
+        own = [(name.lower().encode(), value.encode("latin-1")) for name, value in found.headers]
         headers = [*COMMON, *(KNOWN if known else STRANGER), *own]
         if not any(name == b"link" for name, _ in own):
             headers.append(self._root)
-        if answer.allow:
-            headers.append((b"allow", answer.allow.encode()))
-        return Reply(answer.status, headers, answer.body.encode("ascii"))
+        if found.allow:
+            headers.append((b"allow", found.allow.encode()))
+        return Reply(found.status, headers, found.body.encode("ascii"))
 
     async def _struck(
         self, fault: Fault, scope: Scope, asked: tuple[str, str, bytes], send: Send
@@ -142,11 +106,11 @@ class App:
         elif fault.kind == "empty_page":
             reply.body = b"[]"
         if fault.kind == "truncate":
-            await _send(send, reply, upto=len(reply.body) // 2)
+            await answer(send, reply, upto=len(reply.body) // 2)
         elif fault.kind == "slow":
-            await _trickle(send, reply, fault.delay)
+            await trickle(send, reply, fault.delay)
         else:
-            await _send(send, reply)
+            await answer(send, reply)
         return reply
 
     async def _steer(self, scope: Scope, path: str, raw: bytes, send: Send) -> None:
@@ -155,53 +119,7 @@ class App:
         )
         query = scope["query_string"].decode("latin-1")
         status, type_, body = self._control.answer(scope["method"], path, query, token, raw)
-        await _send(send, Reply(status, [(b"content-type", type_.encode())], body))
-
-
-async def _body(receive: Receive) -> bytes:
-    parts = []
-    while True:
-        message = await receive()
-        parts.append(message.get("body", b""))
-        if not message.get("more_body"):
-            return b"".join(parts)
-
-
-def _start(reply: Reply) -> dict[str, Any]:
-    headers = [*reply.headers, (b"content-length", str(len(reply.body)).encode())]
-    return {"type": "http.response.start", "status": reply.status, "headers": headers}
-
-
-async def _send(send: Send, reply: Reply, *, upto: int | None = None) -> None:
-    await send(_start(reply))
-    more = upto is not None
-    await send({"type": "http.response.body", "body": reply.body[:upto], "more_body": more})
-
-
-async def _trickle(send: Send, reply: Reply, delay: float) -> None:
-    await send(_start(reply))
-    size = -(-len(reply.body) // PIECES) or 1
-    for first in range(0, len(reply.body), size):
-        await asyncio.sleep(delay / PIECES)
-        await send(
-            {"type": "http.response.body", "body": reply.body[first : first + size], "more_body": True}
-        )
-    await send({"type": "http.response.body", "body": b""})
-
-
-async def _cut(scope: Scope, *, rude: bool) -> None:
-    """End the connection; rudely: with a TCP reset instead of a farewell."""
-    transport = Wire.open.get(tuple(scope["client"]))
-    if transport is None:
-        return
-    if rude:
-        linger = struct.pack("ii", 1, 0)
-        transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
-        transport.abort()
-    else:
-        transport.close()
-    # The server notices in the next turn of the loop, and would complain of a missing answer before.
-    await asyncio.sleep(0.05)
+        await answer(send, Reply(status, [(b"content-type", type_.encode())], body))
 
 
 def _html(status: int, text: str) -> Reply:

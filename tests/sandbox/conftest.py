@@ -9,6 +9,8 @@ import pytest
 from oauthlib.oauth1 import SIGNATURE_HMAC_SHA256, SIGNATURE_TYPE_QUERY, Client
 
 from sandbox.process import Store, start
+from sandbox.world.process import World
+from sandbox.world.process import start as start_world
 
 SIZE: dict[str, Any] = {"products": 300, "categories": 24, "customers": 62, "orders": 152}
 
@@ -75,3 +77,21 @@ def steered() -> Iterator[tuple[Store, httpx.Client]]:
     """The same with its control surface."""
     with start(products=60, orders=20, customers=10, categories=8) as running, caller(running) as client:
         yield running, client
+
+
+@pytest.fixture
+def world() -> Iterator[World]:
+    with start_world() as running:
+        yield running
+
+
+@pytest.fixture
+def calls(world: World) -> Iterator[httpx.Client]:
+    """A client of `world` that shows the good token."""
+    with client_of(world) as client:
+        yield client
+
+
+def client_of(world: World) -> httpx.Client:
+    headers = {"Authorization": f"Bearer {world.token}"}
+    return httpx.Client(base_url=world.url, headers=headers, trust_env=False, timeout=30)
