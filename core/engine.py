@@ -38,8 +38,8 @@ def start(job: Job, last_full_at: datetime | None, now: datetime) -> Cursor:
         return cursor
     stale = incremental is None or last_full_at is None or now - last_full_at >= incremental.full_every
     if job.full or stale or incremental is None or cursor.watermark is None:
-        return Cursor(watermark=cursor.watermark, scanning=True, full=True)
-    return Cursor(watermark=cursor.watermark, scanning=True, since=cursor.watermark - incremental.overlap)
+        return replace(_idle(cursor), scanning=True, full=True)
+    return replace(_idle(cursor), scanning=True, since=cursor.watermark - incremental.overlap)
 
 
 async def fetch(job: Job, cursor: Cursor) -> Batch:
@@ -151,7 +151,12 @@ def _finished(cursor: Cursor) -> Cursor:
     watermark = min(seen) if cursor.high is not None else None
     if watermark is None or (cursor.watermark is not None and cursor.watermark > watermark):
         watermark = cursor.watermark
-    return Cursor(watermark=watermark, full=cursor.full)
+    return replace(_idle(cursor), watermark=watermark, full=cursor.full)
+
+
+def _idle(cursor: Cursor) -> Cursor:
+    """Without the scan; what the export remembers stays."""
+    return Cursor(watermark=cursor.watermark, change_seq=cursor.change_seq, change_id=cursor.change_id)
 
 
 def _require_key(record: Record, matching: Matching) -> None:

@@ -69,11 +69,13 @@ class Change:
 
 @dataclass(slots=True)
 class Issue:
-    """One record that failed. `payload` is the raw record as JSON; it is stored encrypted."""
+    """One record that failed. `payload` is the raw record as JSON, or in an export the canonical one; it is
+    stored encrypted."""
 
     external_id: str
     error: SyncError
     payload: bytes
+    internal_id: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +83,8 @@ class Cursor:
     """Where a pair stands: the finished scan's watermark, and the scan under way.
 
     `since` is the filter of this scan (None reads everything), `place` its next page (None = the first),
-    `signpost` the provider's clock at its start, `high` the greatest change time seen in it.
+    `signpost` the provider's clock at its start, `high` the greatest change time seen in it. `change_seq` and
+    `change_id` are the last change of the ERP that was exported.
     """
 
     watermark: datetime | None = None
@@ -91,6 +94,8 @@ class Cursor:
     place: str | None = None
     signpost: datetime | None = None
     high: datetime | None = None
+    change_seq: int = 0
+    change_id: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True)

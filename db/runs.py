@@ -39,8 +39,8 @@ _LOG = text(
     " ON CONFLICT (flow_run_id, direction) DO NOTHING"
 )
 _CURSOR = text(
-    "SELECT watermark, scanning, full_scan, since, place, signpost, high FROM sync.cursor"
-    " WHERE pair_id = :pair"
+    "SELECT watermark, scanning, full_scan, since, place, signpost, high, change_seq, change_id"
+    " FROM sync.cursor WHERE pair_id = :pair"
 )
 _RENEW = text(
     "UPDATE sync.pair SET lease_expires_at = now() + make_interval(secs => :seconds)"

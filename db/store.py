@@ -1,7 +1,6 @@
 """`core.ports.Store` over PostgreSQL: what one run reads and writes, always as its tenant."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
@@ -12,10 +11,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from uuid_utils.compat import uuid7
 
 from core.entities import Entity
-from core.errors import ConflictError, LeaseLost, RecordError, SyncError
+from core.errors import ConflictError, RecordError, SyncError
 from core.ports import VARIANTS, Action, Change, Counts, Cursor, Issue, Key, Known, Match
-from db import models, rows
+from db import ledger, models, rows
 from db.bulk import upsert
+from db.ledger import Bound
 from db.session import tenant_transaction
 from db.vault import Vault
 
@@ -23,12 +23,6 @@ MAPPING = (
     *("id", "integration_id", "entity", "external_id", "parent_external_id", "internal_id", "state"),
     *("external_hash", "external_updated_at", "synced_at", "incomplete"),
 )
-ISSUE = (
-    *("id", "sync_log_id", "integration_id", "pair_id", "entity", "direction", "external_id"),
-    *("error_class", "field", "message", "cause", "remedy", "fault", "provider_code", "provider_message"),
-    *("payload", "key_id", "attempt"),
-)
-
 _KNOWN = text(
     "SELECT external_id, id, internal_id, external_hash, incomplete FROM sync.mapping"
     " WHERE integration_id = :integration AND entity = :kind AND external_id = ANY(:ids)"
@@ -55,55 +49,12 @@ _MATCHES = {
         "t.branch_id = :branch AND coalesce(t.variant_id, t.product_id) = ANY(CAST(:values AS uuid[]))",
     ),
 }
-_LEASE = text(
-    "UPDATE sync.pair SET lease_expires_at = now() + make_interval(secs => :seconds)"
-    " WHERE id = :pair AND lease_token = :token AND lease_log_id = :log"
-)
-_CURSOR = text(
-    "INSERT INTO sync.cursor"
-    " (pair_id, tenant_id, watermark, scanning, full_scan, since, place, signpost, high)"
-    " VALUES (:pair, :tenant, :watermark, :scanning, :full, :since, :place, :signpost, :high)"
-    " ON CONFLICT (pair_id) DO UPDATE SET watermark = excluded.watermark, scanning = excluded.scanning,"
-    " full_scan = excluded.full_scan, since = excluded.since, place = excluded.place,"
-    " signpost = excluded.signpost, high = excluded.high, updated_at = now()"
-)
-_COUNT = text(
-    "UPDATE sync.sync_log SET created = created + :created, updated = updated + :updated,"
-    " success = success + :created + :updated, skipped = skipped + :skipped, errors = errors + :errors,"
-    " processed = processed + :created + :updated + :skipped + :errors, total = coalesce(:total, total)"
-    " WHERE id = :log AND status = 'running'"
-)
-_FULL_SCAN_DONE = text("UPDATE sync.pair SET last_full_at = now() WHERE id = :pair")
-_ATTEMPTS = text(
-    "SELECT external_id, max(attempt) FROM sync.issue WHERE integration_id = :integration"
-    " AND entity = :entity AND external_id = ANY(:ids) AND state = 'open' GROUP BY external_id"
-)
-_RESOLVE_ISSUES = text(
-    "UPDATE sync.issue SET state = 'resolved', resolved_at = now(), resolved_by = 'sync'"
-    " WHERE integration_id = :integration AND entity = :entity AND external_id = ANY(:ids)"
-    " AND state = 'open'"
-)
 _GONE_VARIANTS = text(
     "WITH gone AS (UPDATE erp.product_variant SET deleted_at = now() WHERE product_id = ANY(:products)"
     " AND deleted_at IS NULL AND id <> ALL(:kept) RETURNING id)"
     " UPDATE sync.mapping SET state = 'orphan' WHERE integration_id = :integration AND entity = 'variants'"
     " AND internal_id IN (SELECT id FROM gone)"
 )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Bound:
-    """The run that a store serves. `branch_id` receives stock; `channel` marks orders."""
-
-    tenant_id: UUID
-    integration_id: UUID
-    pair_id: UUID
-    log_id: UUID
-    entity: Entity
-    lease_token: int
-    lease_seconds: float
-    branch_id: UUID
-    channel: str
 
 
 class PgStore:
@@ -146,37 +97,26 @@ class PgStore:
         cursor: Cursor,
         total: int | None,
     ) -> Counts:
-        async with tenant_transaction(self._engine, self._bound.tenant_id) as connection:
-            await self._hold(connection)
+        bound = self._bound
+        async with tenant_transaction(self._engine, bound.tenant_id) as connection:
+            await ledger.hold(connection, bound)
             refused = await self._write(connection, changes)
             gone = {id(change) for change, _ in refused}
             written = [change for change in changes if id(change) not in gone]
             failed = [*issues, *(_as_issue(change, error) for change, error in refused)]
-            await self._record_issues(connection, failed, written)
+            if written:
+                ids = [change.record.external_id for change in written]
+                await ledger.resolve(connection, bound, external_ids=ids)
+            await ledger.record_issues(connection, self._vault, bound, failed)
             created = sum(change.action is Action.CREATE for change in written)
             counts = Counts(created, len(written) - created, skipped, len(failed))
-            await self._advance(connection, cursor, counts, total)
+            await ledger.advance(connection, bound, cursor, counts, total)
         return counts
 
     async def _read(self, statement: Any, **parameters: Any) -> Sequence[Any]:
         parameters["integration"] = self._bound.integration_id
         async with tenant_transaction(self._engine, self._bound.tenant_id) as connection:
             return (await connection.execute(statement, parameters)).all()
-
-    async def _hold(self, connection: AsyncConnection) -> None:
-        """Every write is fenced: a run that lost its lease writes nothing."""
-        bound = self._bound
-        held = await connection.execute(
-            _LEASE,
-            {
-                "pair": bound.pair_id,
-                "token": bound.lease_token,
-                "log": bound.log_id,
-                "seconds": bound.lease_seconds,
-            },
-        )
-        if held.rowcount != 1:
-            raise LeaseLost("Outra execução assumiu este par; nada foi gravado por esta.")
 
     async def _write(
         self, connection: AsyncConnection, changes: Sequence[Change]
@@ -278,77 +218,6 @@ class PgStore:
             "synced_at": "now",
             "incomplete": change.incomplete,
         }
-
-    async def _record_issues(
-        self, connection: AsyncConnection, issues: Sequence[Issue], written: Sequence[Change]
-    ) -> None:
-        bound = self._bound
-        scope = {"integration": bound.integration_id, "entity": bound.entity.value}
-        if written:
-            ids = [change.record.external_id for change in written]
-            await connection.execute(_RESOLVE_ISSUES, {**scope, "ids": ids})
-        if not issues:
-            return
-        found = await connection.execute(_ATTEMPTS, {**scope, "ids": [i.external_id for i in issues]})
-        attempts = {row[0]: row[1] for row in found}
-        data = [self._issue(issue, attempts.get(issue.external_id, 0) + 1) for issue in issues]
-        await upsert(connection, models.issue, ISSUE, data, self._tenant)
-
-    def _issue(self, issue: Issue, attempt: int) -> rows.Row:
-        bound, error = self._bound, issue.error
-        sealed = self._vault.seal_payload(issue.payload)
-        return {
-            "id": uuid7(),
-            "sync_log_id": bound.log_id,
-            "integration_id": bound.integration_id,
-            "pair_id": bound.pair_id,
-            "entity": bound.entity.value,
-            "direction": "import",
-            "external_id": issue.external_id,
-            "error_class": type(error).__name__,
-            "field": error.field if isinstance(error, RecordError) else "",
-            "message": error.message,
-            "cause": error.advice.cause,
-            "remedy": error.advice.remedy,
-            "fault": error.fault.value,
-            "provider_code": error.provider_code,
-            "provider_message": error.provider_message,
-            "payload": f"\\x{sealed.ciphertext.hex()}",
-            "key_id": sealed.key_id,
-            "attempt": attempt,
-        }
-
-    async def _advance(
-        self, connection: AsyncConnection, cursor: Cursor, counts: Counts, total: int | None
-    ) -> None:
-        bound = self._bound
-        await connection.execute(
-            _CURSOR,
-            {
-                "pair": bound.pair_id,
-                "tenant": bound.tenant_id,
-                "watermark": cursor.watermark,
-                "scanning": cursor.scanning,
-                "full": cursor.full,
-                "since": cursor.since,
-                "place": cursor.place,
-                "signpost": cursor.signpost,
-                "high": cursor.high,
-            },
-        )
-        await connection.execute(
-            _COUNT,
-            {
-                "log": bound.log_id,
-                "created": counts.created,
-                "updated": counts.updated,
-                "skipped": counts.skipped,
-                "errors": counts.errors,
-                "total": total,
-            },
-        )
-        if cursor.full and not cursor.scanning:
-            await connection.execute(_FULL_SCAN_DONE, {"pair": bound.pair_id})
 
 
 def _snapshots(changes: Iterable[Change]) -> bytes:

@@ -19,10 +19,11 @@ from core.http import client
 from core.source import HttpSource
 from core.spec import Provider, Settings
 from db import runs
+from db.ledger import Bound
 from db.limiter import PgLimiter
 from db.session import engine
 from db.settings import Environment, read
-from db.store import Bound, PgStore
+from db.store import PgStore
 from db.vault import from_environment
 from providers.registry import get
 from tasks.failures import without_data
