@@ -17,6 +17,7 @@ from uuid_utils.compat import uuid7
 
 from core.entities import Cadence, Direction, Entity, IntegrationStatus, Matching
 from core.errors import ConfigurationError
+from db import audit
 from db.session import system_transaction, tenant_transaction
 from db.vault import Vault
 
@@ -68,10 +69,6 @@ _NEW_PAIR = text(
 _PAIR = text(
     "UPDATE sync.pair SET enabled = coalesce(CAST(:enabled AS boolean), enabled),"
     " cadence = coalesce(CAST(:cadence AS text), cadence), updated_at = now() WHERE id = :id"
-)
-_AUDIT = text(
-    "INSERT INTO sync.audit_log (tenant_id, actor, action, target, details)"
-    " VALUES (:tenant, :actor, :action, :target, CAST(:details AS jsonb))"
 )
 
 
@@ -273,9 +270,7 @@ async def _audit(
     target: str,
     details: Mapping[str, Any] | None = None,
 ) -> None:
-    values = {"tenant": tenant_id, "actor": ACTOR, "action": action, "target": target}
-    encoded = msgspec.json.encode(dict(details or {})).decode()
-    await connection.execute(_AUDIT, values | {"details": encoded})
+    await audit.record(connection, tenant_id, audit.By(ACTOR), action, target, details)
 
 
 def _integration(row: Mapping[Any, Any]) -> IntegrationRow:

@@ -46,12 +46,14 @@ _ENDED = text(
 )
 _MAPPINGS = text(
     "SELECT m.id, m.integration_id, i.name AS integration, m.entity, m.internal_id, m.external_id,"
-    " m.parent_external_id, m.synced_at, m.state, m.notes FROM sync.mapping m"
+    " m.parent_external_id, m.synced_at, m.state, m.orphaned_by, m.missing_at, m.notes FROM sync.mapping m"
     " JOIN sync.integration i ON i.id = m.integration_id"
     " WHERE (CAST(:integration AS uuid) IS NULL OR m.integration_id = :integration)"
     " AND (CAST(:entity AS text) IS NULL OR m.entity = :entity)"
     " AND (CAST(:state AS text) IS NULL OR m.state = :state)"
     " AND (CAST(:external AS text) IS NULL OR m.external_id = :external)"
+    " AND (CAST(:search AS text) IS NULL OR position(lower(:search) IN lower(m.external_id)) > 0)"
+    " AND (CAST(:held AS boolean) IS NULL OR (m.missing_at IS NOT NULL) = :held)"
     " AND m.id > :after ORDER BY m.id LIMIT :limit"
 )
 _FIRST = UUID(int=0)
@@ -103,15 +105,22 @@ async def mappings(
     entity: str | None = None,
     state: str | None = None,
     external_id: str | None = None,
+    search: str | None = None,
+    held: bool | None = None,
     after: UUID | None = None,
     limit: int = 50,
 ) -> list[Row]:
-    """Mappings by id; `after` is the last id of the page before."""
+    """Mappings by id; `after` is the last id of the page before.
+
+    `search` is a part of the external id; `held` ones were missed by a scan and wait for a person.
+    """
     values = {
         "integration": integration_id,
         "entity": entity,
         "state": state,
         "external": external_id,
+        "search": search or None,
+        "held": held,
         "after": after or _FIRST,
         "limit": limit,
     }

@@ -141,7 +141,7 @@ mapping = Table(
     Column("external_hash", LargeBinary),
     Column("internal_hash", LargeBinary),
     Column("external_updated_at", MOMENT),
-    now("synced_at"),
+    Column("synced_at", MOMENT, server_default=text("now()")),
     Column("incomplete", Boolean, nullable=False, server_default=text("false")),
     Column("notes", Text),
     Column("orphaned_by", Text),
@@ -266,6 +266,7 @@ audit_log = Table(
     Column("details", JSONB, nullable=False, server_default=text("'{}'")),
     Column("reason", Text),
     Index("ix_audit_log_at", "tenant_id", "at"),
+    Index("ix_audit_log_target", "tenant_id", "target"),
     schema="sync",
 )
 

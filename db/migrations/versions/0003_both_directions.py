@@ -76,6 +76,8 @@ TABLES = {
         created_at timestamptz NOT NULL DEFAULT now(),
         applied_at timestamptz,
         applied_by text,
+        flow_run_id uuid,
+        message text NOT NULL DEFAULT '',
         CONSTRAINT uq_discovery_tenant_id_id UNIQUE (tenant_id, id),
         CONSTRAINT fk_discovery_tenant_id_integration_id FOREIGN KEY (tenant_id, integration_id)
             REFERENCES sync.integration (tenant_id, id) ON DELETE CASCADE,
@@ -90,7 +92,9 @@ TABLES = {
         rule text NOT NULL DEFAULT '',
         internal_id uuid,
         candidates uuid[] NOT NULL DEFAULT '{}',
+        variants jsonb NOT NULL DEFAULT '{}',
         state text NOT NULL,
+        CONSTRAINT uq_proposal_discovery_id_external_id UNIQUE (discovery_id, external_id),
         CONSTRAINT fk_proposal_tenant_id_discovery_id FOREIGN KEY (tenant_id, discovery_id)
             REFERENCES sync.discovery (tenant_id, id) ON DELETE CASCADE,
         CONSTRAINT ck_proposal_state
@@ -145,6 +149,9 @@ INDEXES = (
     "CREATE INDEX ix_scan_page_scan ON sync.scan_page (pair_id, scan_id)",
     "CREATE INDEX ix_record_override_live ON sync.record_override (integration_id, entity, direction)"
     " WHERE lapsed_at IS NULL",
+    "CREATE UNIQUE INDEX uq_discovery_running ON sync.discovery (integration_id, entity)"
+    " WHERE state = 'running'",
+    "CREATE INDEX ix_audit_log_target ON sync.audit_log (tenant_id, target)",
     "CREATE INDEX ix_proposal_discovery ON sync.proposal (discovery_id, state, id)",
     "CREATE UNIQUE INDEX uq_channel_name ON sync.channel (tenant_id, lower(name))",
     "CREATE INDEX ix_notice_delivery_pending ON sync.notice_delivery (next_attempt_at)"
@@ -214,6 +221,8 @@ def upgrade() -> None:
         "ALTER TABLE sync.sync_log ADD CONSTRAINT uq_sync_log_flow_run UNIQUE (flow_run_id, direction)",
         "ALTER TABLE sync.mapping ADD CONSTRAINT ck_mapping_orphaned_by"
         " CHECK (orphaned_by IN ('erp', 'external'))",
+        # A link made by hand was never in step.
+        "ALTER TABLE sync.mapping ALTER COLUMN synced_at DROP NOT NULL",
         TOUCH_PARENT,
         *_triggers(),
     ]
@@ -238,7 +247,9 @@ def downgrade() -> None:
         "DROP POLICY dispatcher ON sync.outbox",
         "REVOKE ALL ON sync.outbox FROM cloudtosys_dispatcher",
         "DROP INDEX sync.ix_mapping_incomplete, sync.ix_issue_due, sync.ix_issue_open_internal,"
-        " sync.ix_outbox_pair, sync.uq_outbox_open",
+        " sync.ix_outbox_pair, sync.uq_outbox_open, sync.ix_audit_log_target",
+        "UPDATE sync.mapping SET synced_at = now() WHERE synced_at IS NULL",
+        "ALTER TABLE sync.mapping ALTER COLUMN synced_at SET NOT NULL",
         "ALTER TABLE sync.mapping DROP CONSTRAINT ck_mapping_orphaned_by",
         "ALTER TABLE sync.sync_log DROP CONSTRAINT uq_sync_log_flow_run",
         "DELETE FROM sync.sync_log a USING sync.sync_log b WHERE a.flow_run_id = b.flow_run_id AND a.id > b.id",
