@@ -23,7 +23,7 @@ class App:
         self._api, self._control, self._disk = api, control, api.disk
         self._script, self._meter, self._journal = script, meter, journal
         # The last list of each kind, for the fault that repeats it.
-        self._lists: dict[str, Reply] = {}
+        self._lists: dict[str, Outcome] = {}
         self._resumed = asyncio.Event()
         self._flush: asyncio.TimerHandle | None = None
         control.switched = self._switched
@@ -79,7 +79,10 @@ class App:
             await answer(send, early)
             return
         outcome = self._done(fault, call)
-        reply = self._late(fault, call, outcome)
+        if fault.kind in LISTS:
+            outcome = bend(fault, outcome, self._lists.get(call.path))
+        self._remember(call, outcome)
+        reply = _late(fault, outcome.reply)
         self._note(arrived, call, reply.status if reply else 0, outcome, fault)
         if fault.kind == "timeout_after_commit":
             await asyncio.sleep(fault.seconds)
@@ -97,23 +100,9 @@ class App:
         with self._disk.behind(kind, fault.behind):
             return self._api.answer(call)
 
-    def _late(self, fault: Fault, call: Call, outcome: Outcome) -> Reply | None:
-        """What becomes of the answer; None where none is sent."""
-        reply = outcome.reply
-        if fault.kind == "lost_answer":
-            return None
-        if fault.kind == "500_after_commit":
-            return refusal(RefusedError(500, "internal"))
-        if fault.kind == "broken_json":
-            return Reply(reply.status, reply.headers, reply.body[: max(1, len(reply.body) * 2 // 3)])
-        if fault.kind in LISTS:
-            reply = bend(fault, reply, self._lists.get(call.path))
-        self._remember(call, Outcome(reply, outcome.items, []))
-        return reply
-
     def _remember(self, call: Call, outcome: Outcome) -> None:
         if outcome.reply.status == 200 and call.method == "GET" and call.path.count("/") == 1:
-            self._lists[call.path] = outcome.reply
+            self._lists[call.path] = outcome
 
     def _note(
         self, arrived: float, call: Call, status: int, outcome: Outcome | None, fault: Fault | None
@@ -145,3 +134,14 @@ def _early(fault: Fault) -> Reply | None:
         wait = (b"retry-after", str(fault.retry_after).encode())
         return refusal(RefusedError(429, "too_many_requests"), wait)
     return None
+
+
+def _late(fault: Fault, reply: Reply) -> Reply | None:
+    """What becomes of an answer after everything is done; None where none is sent."""
+    if fault.kind == "lost_answer":
+        return None
+    if fault.kind == "500_after_commit":
+        return refusal(RefusedError(500, "internal"))
+    if fault.kind == "broken_json":
+        return Reply(reply.status, reply.headers, reply.body[: max(1, len(reply.body) * 2 // 3)])
+    return reply

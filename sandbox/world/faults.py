@@ -23,6 +23,7 @@ from typing import Any
 import msgspec
 
 from sandbox.wire import Reply
+from sandbox.world.api import Outcome
 
 LISTS = {"duplicate", "reorder", "truncated", "empty"}
 KINDS = LISTS | {"reset", "500", "429", "html", "timeout", "timeout_after_commit", "lost_answer"}
@@ -96,12 +97,13 @@ class Script:
         return [{"kind": one.kind, "matched": one.matched, "fired": one.fired} for one in self.faults]
 
 
-def bend(fault: Fault, reply: Reply, before: Reply | None) -> Reply:
+def bend(fault: Fault, outcome: Outcome, before: Outcome | None) -> Outcome:
     """A list that is not what it seems. `before` is the last list of the same kind."""
+    reply = outcome.reply
     if reply.status != 200:
-        return reply
+        return outcome
     if fault.kind == "duplicate" and fault.of == "page":
-        return before or reply
+        return before or outcome
     items = msgspec.json.decode(reply.body)
     headers = list(reply.headers)
     if fault.kind == "reorder":
@@ -115,4 +117,4 @@ def bend(fault: Fault, reply: Reply, before: Reply | None) -> Reply:
             headers = [header for header in headers if header[0] != _TOTAL]
         if fault.total == "lie":
             headers.append((_TOTAL, str(len(items)).encode()))
-    return Reply(200, headers, msgspec.json.encode(items))
+    return Outcome(Reply(200, headers, msgspec.json.encode(items)), len(items), [])

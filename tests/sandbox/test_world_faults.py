@@ -151,6 +151,7 @@ def test_lists_that_repeat(world: World, calls: httpx.Client) -> None:
     first = calls.get("/products", params={"limit": 3})
     assert ids(first) == ["1", "2", "3"]
     assert ids(calls.get("/products", params={"limit": 3, "after": "3"})) == ["4", "5", "6", "4"]
+    assert world.history()[-1]["items"] == 4
     calls.get("/products/7")
     calls.get("/orders")
     repeated = calls.get("/products", params={"limit": 3, "after": "6"})
@@ -176,6 +177,7 @@ def test_lists_that_hide(world: World, calls: httpx.Client, kind: str, left: int
     world.faults({"kind": kind, "total": total})
     answer = calls.get("/products", params={"limit": 10})
     assert ids(answer) == [str(number) for number in range(1, left + 1)]
+    assert world.history()[-1]["items"] == left
     assert "x-next" not in answer.headers
     expected = {"keep": "25", "lie": str(left), "none": None}[total]
     assert answer.headers.get("x-total") == expected
