@@ -14,8 +14,9 @@ from db.vault import Vault
 from sandbox.process import Store
 from tests.conftest import Database, Tenant
 from tests.processes import api, environment, prefect, prefect_server, sql, start, until
+from tests.providers.conftest import shop, store
 
-__all__ = ["api", "environment", "prefect", "prefect_server", "sql", "start", "until"]
+__all__ = ["api", "environment", "prefect", "prefect_server", "shop", "sql", "start", "store", "until"]
 
 LONG = os.environ.get("FAULTS") == "long"
 """`make faults` runs the long form; the gate a short one."""
