@@ -9,13 +9,15 @@ program never hears). Commits are counted over the whole process, those of reads
 import itertools
 import os
 import signal
+from collections.abc import Callable
 from typing import Any
 
 from sqlalchemy.engine.default import DefaultDialect
 
 
 def arm(at: int, when: str) -> None:
-    numbers, commit = itertools.count(1), DefaultDialect.do_commit
+    numbers = itertools.count(1)
+    commit: Callable[..., None] = DefaultDialect.do_commit
 
     def do_commit(dialect: DefaultDialect, connection: Any) -> None:
         dying = next(numbers) == at

@@ -6,6 +6,7 @@ from uuid import UUID
 
 from core import engine as rules
 from core.entities import Entity, Trigger
+from core.ports import Cursor
 from tasks.job import open_run
 from tests.faults import crash
 
@@ -21,7 +22,7 @@ async def once(pair: UUID, entity: Entity, batch_size: int, *, full: bool = Fals
             return "skipped"
         if run.job is not None:
             run.job.batch_size = batch_size
-            cursor = run.job.cursor
+            cursor: Cursor | None = run.job.cursor
             while cursor is not None:
                 batch = rules.map_records(run.job, await rules.fetch(run.job, cursor))
                 cursor = await rules.upsert(run.job, await rules.transform(run.job, batch))
