@@ -1,13 +1,15 @@
 """What travels between the tasks of a run. Plain classes: Prefect walks through dataclasses and lists."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from uuid import UUID
 
-from core.entities import Entity, Matching
+from core.entities import ConflictPolicy, Entity, Matching
+from core.erp import Erp
 from core.ports import Change, Counts, Cursor, Issue, Store
 from core.reading import Reader
 from core.records import Record
-from core.spec import Provider, Raw, Resource, Source
+from core.spec import Provider, Raw, Resource, Source, Writing
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,22 +42,36 @@ class Batch:
 
 
 class Job:
-    """One run of one import pair: everything the four steps need."""
+    """One run of one pair in one direction: everything the four steps need.
+
+    `two_way` pairs compare both sides by `policy`. For exports: `due` are records to write besides what
+    changed (`selective`: instead of it), `doubtful` those whose create has an unknown outcome, and
+    `look_again` the seconds after which a lost create is looked for, time after time; `intents` are creates
+    to be sent again under their old key.
+    """
 
     __slots__ = (
         "batch_size",
         "concurrency",
         "counts",
         "cursor",
+        "doubtful",
+        "due",
         "entity",
+        "erp",
         "full",
+        "intents",
+        "look_again",
         "matching",
+        "policy",
         "provider",
         "reader",
         "resource",
+        "selective",
         "source",
         "store",
         "total",
+        "two_way",
     )
 
     def __init__(
@@ -70,6 +86,10 @@ class Job:
         full: bool = False,
         concurrency: int = 1,
         batch_size: int = 1000,
+        erp: Erp | None = None,
+        two_way: bool = False,
+        policy: ConflictPolicy = ConflictPolicy.ASK,
+        look_again: Sequence[float] = (15.0, 45.0),
     ) -> None:
         self.provider = provider
         self.entity = entity
@@ -84,3 +104,23 @@ class Job:
         self.counts = Counts()
         self.total: int | None = None
         self.reader: Reader | None = None
+        self.erp = erp
+        self.two_way = two_way
+        self.policy = policy
+        self.look_again = look_again
+        self.due: Sequence[UUID] = ()
+        self.selective = False
+        self.doubtful: set[UUID] = set()
+        self.intents: Mapping[UUID, UUID] = {}
+
+    @property
+    def erp_side(self) -> Erp:
+        """The ERP's side of an export or a two-way pair."""
+        assert self.erp is not None  # noqa: S101 - given where the direction asks for it
+        return self.erp
+
+    @property
+    def writing(self) -> Writing:
+        """How records are written outside."""
+        assert self.resource.writing is not None  # noqa: S101 - checked when the run was opened
+        return self.resource.writing

@@ -50,6 +50,11 @@ class Linked:
     erp: bytes | None
     incomplete: bool = False
 
+    @classmethod
+    def new(cls, mapping_id: UUID, internal_id: UUID, external_id: str) -> "Linked":
+        """A link about to be made."""
+        return cls(mapping_id, internal_id, external_id, "new", None, None, None, None, None, None)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Synced:
@@ -88,7 +93,7 @@ class Clash:
     new: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Intent:
     """A create that is about to be sent."""
 
@@ -96,7 +101,7 @@ class Intent:
     internal_id: UUID
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Doubt:
     """A create whose outcome is not known: sent by a run that ended, or whose answer was lost."""
 
@@ -133,7 +138,9 @@ class Erp(Protocol):
         """Records whose next attempt is due, and those that waited for a reference."""
         ...
 
-    async def linked(self, internal_ids: Sequence[UUID]) -> dict[UUID, Linked]: ...
+    async def linked(self, hashes: Mapping[UUID, bytes]) -> dict[UUID, Linked]:
+        """Mappings of records, by internal id; without snapshots where the ERP side's hash is the given."""
+        ...
 
     async def taken(self, external_ids: Sequence[str]) -> set[str]:
         """Those that have a mapping already."""
@@ -143,11 +150,11 @@ class Erp(Protocol):
         """Put on record, before it is sent, that these will be created."""
         ...
 
-    async def withdraw(self, intents: Sequence[Intent]) -> None:
+    async def withdraw(self, ids: Sequence[UUID]) -> None:
         """They were not created, for certain."""
         ...
 
-    async def doubt(self, intents: Sequence[Intent], wait: float) -> None:
+    async def doubt(self, ids: Sequence[UUID], wait: float) -> None:
         """Nobody knows whether they were created; look `wait` seconds from now."""
         ...
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
+import msgspec
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 from uuid_utils.compat import uuid7
@@ -21,6 +22,8 @@ ISSUE = (
     *("error_class", "field", "message", "cause", "remedy", "fault", "provider_code", "provider_message"),
     *("payload", "key_id", "attempt"),
 )
+
+encode = msgspec.json.Encoder().encode
 
 _LEASE = text(
     "UPDATE sync.pair SET lease_expires_at = now() + make_interval(secs => :seconds)"

@@ -92,6 +92,7 @@ pair = Table(
     now("updated_at"),
     refers("integration_id", "sync.integration", on_delete="CASCADE"),
     UniqueConstraint("integration_id", "entity", "direction"),
+    Index("uq_pair_entity", "integration_id", "entity", unique=True),
     CheckConstraint("direction IN ('import', 'export', 'both')", name="direction"),
     CheckConstraint("cadence IN ('manual', '5min', '15min', 'hourly', 'daily')", name="cadence"),
     CheckConstraint(

@@ -161,6 +161,8 @@ INDEXES = (
     " WHERE state = 'open' AND next_attempt_at IS NOT NULL",
     "CREATE INDEX ix_issue_open_internal ON sync.issue (integration_id, entity, internal_id)"
     " WHERE state = 'open' AND internal_id IS NOT NULL",
+    # An import and an export of one entity side by side would race for the records each of them makes.
+    "CREATE UNIQUE INDEX uq_pair_entity ON sync.pair (integration_id, entity)",
     # One open intent for a record: nothing is created twice.
     "CREATE UNIQUE INDEX uq_outbox_open ON sync.outbox (integration_id, entity, internal_id)"
     " WHERE state IN ('intent', 'sent', 'unknown')",
@@ -247,7 +249,8 @@ def downgrade() -> None:
         "DROP POLICY dispatcher ON sync.outbox",
         "REVOKE ALL ON sync.outbox FROM cloudtosys_dispatcher",
         "DROP INDEX sync.ix_mapping_incomplete, sync.ix_issue_due, sync.ix_issue_open_internal,"
-        " sync.ix_outbox_pair, sync.uq_outbox_open, sync.ix_audit_log_target",
+        " sync.ix_outbox_pair, sync.uq_outbox_open, sync.ix_audit_log_target,"
+        " sync.uq_pair_entity",
         "UPDATE sync.mapping SET synced_at = now() WHERE synced_at IS NULL",
         "ALTER TABLE sync.mapping ALTER COLUMN synced_at SET NOT NULL",
         "ALTER TABLE sync.mapping DROP CONSTRAINT ck_mapping_orphaned_by",

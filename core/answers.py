@@ -1,0 +1,106 @@
+"""What became of the records that were written."""
+
+from collections.abc import Sequence
+from uuid import UUID
+
+import msgspec
+from uuid_utils.compat import uuid7
+
+from core.batch import Job
+from core.comparing import revision, snapshot, variants
+from core.engine import MALFORMED
+from core.erp import Done, Lost, Synced
+from core.errors import NotFoundError, RecordError, SyncError, TransientError, UnknownOutcome
+from core.hashing import canonical, record_hash
+from core.outgoing import Item, issue
+from core.ports import Issue
+from core.records import Record
+from core.spec import Raw, Written
+from core.trees import encoded, rebuilt, tree
+
+
+async def record(job: Job, items: Sequence[Item], answers: Sequence[Written]) -> None:
+    """Put on record, in one transaction, what the external system answered for each."""
+    synced, issues, failed, orphans = list[Synced](), list[Issue](), list[UUID](), list[tuple[UUID, Lost]]()
+    many_gone = _too_many_gone(answers)
+    for item, answer in zip(items, answers, strict=True):
+        written = _written(job, item, answer.raw) if answer.error is None else None
+        if written is not None:
+            synced.append(written)
+            continue
+        error = answer.error or UnknownOutcome("O sistema externo não disse qual registro criou.")
+        if isinstance(error, NotFoundError) and item.link and not many_gone:
+            orphans.append((item.link.mapping_id, "external"))
+            continue
+        issues.append(issue(item, error))
+        if item.intent and not isinstance(error, UnknownOutcome):
+            failed.append(item.intent)
+    if failed:
+        await job.erp_side.withdraw(failed)
+    job.counts += await job.erp_side.commit(Done(synced=synced, issues=issues, orphans=orphans))
+
+
+async def doubt(job: Job, items: Sequence[Item], error: UnknownOutcome) -> None:
+    """The answer was lost: creates are looked for later, updates are simply due again."""
+    creates = [item for item in items if item.intent]
+    if creates:
+        await job.erp_side.doubt([item.intent for item in creates if item.intent], job.look_again[0])
+        job.doubtful |= {item.row.internal_id for item in creates}
+    lost: SyncError = error if creates else TransientError(error.message, status=error.status)
+    job.counts += await job.erp_side.commit(Done(issues=[issue(item, lost) for item in items]))
+
+
+def _too_many_gone(answers: Sequence[Written]) -> bool:
+    """Many at once are no deleted records, but an address that changed or a fault outside."""
+    gone = sum(isinstance(answer.error, NotFoundError) for answer in answers)
+    return gone > 1 and gone * 10 > len(answers)
+
+
+def _written(job: Job, item: Item, raw: Raw | None) -> Synced | None:
+    """What the external side holds now; None for a create that does not say what it made."""
+    found, given = _mapped(job, item, raw)
+    if not found.external_id:
+        return None
+    after, known = _after(job, item, found, given)
+    return Synced(
+        mapping_id=item.link.mapping_id if item.link else uuid7(),
+        internal_id=item.row.internal_id,
+        external_id=found.external_id,
+        external=canonical(after),
+        external_hash=record_hash(canonical(found), job.resource.version) if known else None,
+        erp=encoded(item.tree),
+        internal_hash=item.hash,
+        version=revision(job, raw) if raw is not None else None,
+        updated_at=found.updated_at,
+        incomplete=item.row.missing,
+        variants=variants(item, found),
+        counted="updated" if item.link else "created",
+    )
+
+
+def _mapped(job: Job, item: Item, raw: Raw | None) -> tuple[Record, bool]:
+    """The record as it was given back, or else as it was sent; and which of the two."""
+    assert item.target is not None  # noqa: S101
+    known = item.external_id or ""
+    if raw is not None:
+        try:
+            return job.resource.map(raw, job.source.settings), True
+        except (*MALFORMED, RecordError):
+            known = known or str(raw.get("id") or "")
+    return msgspec.structs.replace(item.target, external_id=known), False
+
+
+def _after(job: Job, item: Item, found: Record, given: bool) -> tuple[Record, bool]:
+    """The external side's new snapshot, and whether it is all that the external system holds.
+
+    In a two-way pair somebody may have edited other fields there meanwhile: those keep their old snapshot,
+    so that the next import sees the change.
+    """
+    if item.link is None or not job.two_way:
+        return found, given
+    fields = job.writing.fields
+    before, after = tree(snapshot(item), fields), tree(found, fields)
+    expected = {name: after[name] if name in item.fields else before[name] for name in after}
+    if given and expected == after:
+        return found, True
+    return rebuilt(found, expected), False

@@ -1,0 +1,99 @@
+"""Creates whose outcome is unknown: looked for outside before anything is sent again."""
+
+from collections.abc import Sequence
+
+from core.batch import Job
+from core.comparing import revision, variants
+from core.engine import MALFORMED
+from core.erp import Done, Doubt, Synced
+from core.errors import ConflictError, RecordError
+from core.exporting import find, link_to
+from core.hashing import canonical
+from core.outgoing import Item, issue
+from core.spec import Raw
+from core.trees import encoded, tree, tree_hash
+
+
+async def settle(job: Job) -> None:
+    """Look for the creates that are due for a look; `job.doubtful` are those still unknown.
+
+    A record that is found is linked. One that is not found after the last look was not made, and becomes
+    due for a new create. Where the external system knows our idempotency keys the create is sent again with
+    its old one; where it can neither be asked nor knows them, a person has to look.
+    """
+    doubts = await job.erp_side.doubts()
+    job.doubtful = {doubt.internal_id for doubt in doubts}
+    due = [doubt for doubt in doubts if doubt.due]
+    if not due:
+        return
+    if job.writing.find is None:
+        if job.writing.repeatable_creates:
+            job.intents = {doubt.internal_id: doubt.id for doubt in due}
+            _make_due(job, due)
+        return
+    for start in range(0, len(due), job.batch_size):
+        await _look(job, due[start : start + job.batch_size])
+
+
+async def _look(job: Job, doubts: Sequence[Doubt]) -> None:
+    fields = job.writing.fields
+    rows = {row.internal_id: row for row in await job.erp_side.select([d.internal_id for d in doubts])}
+    items = {
+        id_: Item(row, there := tree(row.record, fields), tree_hash(there, job.writing.version))
+        for id_, row in rows.items()
+    }
+    found = await find(job, list(items.values()))
+    taken = await job.erp_side.taken([str(raw.get("id", "")) for raws in found.values() for raw in raws])
+    done = Done(synced=(synced := []), issues=(issues := []))
+    unseen: list[Doubt] = []
+    for doubt in doubts:
+        item = items.get(doubt.internal_id)
+        raws = found.get(str(doubt.internal_id), ())
+        if item is None or not raws:
+            unseen.append(doubt)
+            continue
+        try:
+            synced.append(_found(job, item, link_to(job, item, raws, taken)))
+        except (RecordError, ConflictError, *MALFORMED) as error:
+            issues.append(issue(item, error))
+    job.counts += await job.erp_side.commit(done)
+    job.doubtful -= {record.internal_id for record in synced}
+    await _not_found(job, unseen)
+
+
+async def _not_found(job: Job, doubts: Sequence[Doubt]) -> None:
+    again = [doubt for doubt in doubts if doubt.looks < len(job.look_again)]
+    for doubt in again:
+        await job.erp_side.doubt([doubt.id], job.look_again[doubt.looks])
+    never = [doubt for doubt in doubts if doubt.looks >= len(job.look_again)]
+    if never:
+        await job.erp_side.withdraw([doubt.id for doubt in never])
+        _make_due(job, never)
+
+
+def _make_due(job: Job, doubts: Sequence[Doubt]) -> None:
+    ids = [doubt.internal_id for doubt in doubts]
+    job.due = [*job.due, *ids]
+    job.doubtful -= set(ids)
+
+
+def _found(job: Job, item: Item, raw: Raw) -> Synced:
+    """It was made. What the ERP changed since it was sent is a change like any other: the external side's
+    own state is the base of both."""
+    record = job.resource.map(raw, job.source.settings)
+    there = tree(record, job.writing.fields)
+    assert item.link is not None  # noqa: S101
+    return Synced(
+        mapping_id=item.link.mapping_id,
+        internal_id=item.row.internal_id,
+        external_id=record.external_id,
+        external=canonical(record),
+        external_hash=None,
+        erp=encoded(there),
+        internal_hash=tree_hash(there, job.writing.version),
+        version=revision(job, raw),
+        updated_at=record.updated_at,
+        incomplete=True,
+        variants=variants(item, record),
+        counted="created",
+    )
