@@ -9,35 +9,37 @@ from uuid_utils.compat import uuid7
 from core.batch import Job
 from core.comparing import revision, snapshot, variants
 from core.engine import MALFORMED
-from core.erp import Done, Lost, Synced
+from core.erp import Done
 from core.errors import NotFoundError, RecordError, SyncError, TransientError, UnknownOutcome
 from core.hashing import canonical, record_hash
 from core.outgoing import Item, issue
 from core.ports import Issue
 from core.records import Record
+from core.sides import Synced
 from core.spec import Raw, Written
 from core.trees import encoded, rebuilt, tree
 
 
 async def record(job: Job, items: Sequence[Item], answers: Sequence[Written]) -> None:
     """Put on record, in one transaction, what the external system answered for each."""
-    synced, issues, failed, orphans = list[Synced](), list[Issue](), list[UUID](), list[tuple[UUID, Lost]]()
+    done, issues, failed = Done(), list[Issue](), list[UUID]()
     many_gone = _too_many_gone(answers)
     for item, answer in zip(items, answers, strict=True):
         written = _written(job, item, answer.raw) if answer.error is None else None
         if written is not None:
-            synced.append(written)
+            done.synced.append(written)
             continue
         error = answer.error or UnknownOutcome("O sistema externo não disse qual registro criou.")
         if isinstance(error, NotFoundError) and item.link and not many_gone:
-            orphans.append((item.link.mapping_id, "external"))
+            done.orphans.append((item.link.mapping_id, "external"))
             continue
         issues.append(issue(item, error))
         if item.intent and not isinstance(error, UnknownOutcome):
             failed.append(item.intent)
     if failed:
         await job.erp_side.withdraw(failed)
-    job.counts += await job.erp_side.commit(Done(synced=synced, issues=issues, orphans=orphans))
+    done.issues = issues
+    job.counts += await job.erp_side.commit(done)
 
 
 async def doubt(job: Job, items: Sequence[Item], error: UnknownOutcome) -> None:

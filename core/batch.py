@@ -9,6 +9,7 @@ from core.erp import Erp
 from core.ports import Change, Counts, Cursor, Issue, Store
 from core.reading import Reader
 from core.records import Record
+from core.sides import Noted
 from core.spec import Provider, Raw, Resource, Source, Writing
 
 
@@ -25,10 +26,11 @@ class Mapped:
 class Batch:
     """Up to about a thousand records on their way; each task fills its part and drops what it used.
 
-    `cursor` is the pair's cursor once this batch is committed; `last` ends the run.
+    `cursor` is the pair's cursor once this batch is committed; `last` ends the run. `noted` is what a two-way
+    pair notes besides the changes.
     """
 
-    __slots__ = ("changes", "cursor", "issues", "last", "mapped", "raw", "skipped", "total")
+    __slots__ = ("changes", "cursor", "issues", "last", "mapped", "noted", "raw", "skipped", "total")
 
     def __init__(self, raw: Sequence[Raw], cursor: Cursor, total: int | None, *, last: bool) -> None:
         self.raw = raw
@@ -38,6 +40,7 @@ class Batch:
         self.mapped: list[Mapped] = []
         self.changes: list[Change] = []
         self.issues: list[Issue] = []
+        self.noted = Noted()
         self.skipped = 0
 
 

@@ -5,11 +5,11 @@ from uuid import UUID
 import msgspec
 
 from core.batch import Job
-from core.erp import Clash, Linked, Synced
 from core.hashing import canonical
 from core.merging import chooser, merge
 from core.outgoing import Item, Outbatch
 from core.records import Product, Record
+from core.sides import Clash, Linked, Synced
 from core.spec import Raw
 from core.trees import Tree, differing, encoded, part_key, rebuilt, tree
 

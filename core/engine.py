@@ -22,6 +22,7 @@ from core.reading import Reader
 from core.records import Product, Record, StockLevel
 from core.references import NATURAL_KEYS, missing, natural_key, references, sellable
 from core.spec import Raw
+from core.two_way import reconcile
 
 MALFORMED = (KeyError, TypeError, ValueError, ArithmeticError, AttributeError, LookupError)
 """What a mapping function raises on a record of unexpected shape."""
@@ -101,6 +102,11 @@ async def transform(job: Job, batch: Batch) -> Batch:
     refs = await _resolve(job, [item.record for item in pending])
     matches = await _matches(job, pending, known, refs)
     decided = list(_decide(job, batch, pending, known, matches, refs))
+    if job.two_way:
+        decided = await reconcile(job, batch, decided, refs)
+        refs |= await job.store.resolve(
+            [k for _, c in decided for k in references(c.record) if k not in refs]
+        )
     own: dict[Key, UUID] = {(job.entity.value, c.record.external_id): c.internal_id for _, c in decided}
     for item, change in decided:
         _refer(batch, item, change, {**refs, **own} if job.entity is Entity.CATEGORIES else refs, known)
@@ -110,7 +116,12 @@ async def transform(job: Job, batch: Batch) -> Batch:
 async def upsert(job: Job, batch: Batch) -> Cursor | None:
     """Write rows, mappings, issues, counters and cursor in one transaction; None after the last batch."""
     counts = await job.store.commit(
-        batch.changes, batch.issues, skipped=batch.skipped, cursor=batch.cursor, total=batch.total
+        batch.changes,
+        batch.issues,
+        skipped=batch.skipped,
+        cursor=batch.cursor,
+        total=batch.total,
+        noted=batch.noted,
     )
     job.counts += counts
     job.cursor = batch.cursor

@@ -15,10 +15,11 @@ from core import answers
 from core.batch import Job
 from core.comparing import decide, revision, snapshot
 from core.engine import MALFORMED
-from core.erp import Done, Intent, Linked
+from core.erp import Done, Intent
 from core.errors import ConflictError, RecordError, SyncError, UnknownOutcome
 from core.outgoing import Item, Outbatch, issue, outgoing
 from core.ports import Cursor
+from core.sides import Linked
 from core.spec import Raw, Writing, Written
 from core.trees import tree, tree_hash
 

@@ -6,10 +6,10 @@ from uuid import UUID
 
 import msgspec
 
-from core.erp import Clash, Linked, Lost, Projected, Synced
 from core.errors import RecordError, SyncError
 from core.ports import Cursor, Issue
 from core.records import Record
+from core.sides import Clash, Linked, Lost, Projected, Synced
 from core.spec import Outgoing
 from core.trees import Tree
 

@@ -13,6 +13,7 @@ from uuid import UUID
 from core.entities import Trigger
 from core.errors import SyncError
 from core.records import Record
+from core.sides import Noted
 
 VARIANTS = "variants"
 """Mapping kind of a product's variants, beside the entities themselves."""
@@ -147,6 +148,7 @@ class Store(Protocol):
         skipped: int,
         cursor: Cursor,
         total: int | None,
+        noted: Noted | None = None,
     ) -> Counts:
         """Rows, mappings, issues, counters and cursor in one transaction, if the lease still holds.
 

@@ -3,6 +3,8 @@
 from collections.abc import Mapping, Sequence
 from uuid import UUID
 
+import msgspec
+
 from core.entities import Entity
 from core.ports import VARIANTS, Key
 from core.records import Category, Customer, Order, OrderItem, Product, Record, StockLevel
@@ -65,6 +67,36 @@ def natural_key(record: Record, refs: Mapping[Key, UUID]) -> str | None:
             return record.number
         case _:
             return None
+
+
+def without(record: Record, refs: Mapping[Key, UUID]) -> Record:
+    """The record without the references that have no mapping: as the ERP can hold it."""
+
+    def known(entity: Entity, id_: str | None) -> str | None:
+        return id_ if id_ and (entity.value, id_) in refs else None
+
+    match record:
+        case Product():
+            kept = [id_ for id_ in record.category_ids if known(Entity.CATEGORIES, id_)]
+            return msgspec.structs.replace(record, category_ids=tuple(kept))
+        case Category():
+            return msgspec.structs.replace(record, parent_id=known(Entity.CATEGORIES, record.parent_id))
+        case Order():
+            items = tuple([_known_item(item, refs) for item in record.items])
+            customer = known(Entity.CUSTOMERS, record.customer_id)
+            return msgspec.structs.replace(record, customer_id=customer, items=items)
+        case _:
+            return record
+
+
+def _known_item(item: OrderItem, refs: Mapping[Key, UUID]) -> OrderItem:
+    product = (Entity.PRODUCTS.value, item.product_id or "")
+    variant = (VARIANTS, item.variant_id or "")
+    return msgspec.structs.replace(
+        item,
+        product_id=item.product_id if product in refs else None,
+        variant_id=item.variant_id if variant in refs else None,
+    )
 
 
 def missing(record: Record, refs: Mapping[Key, UUID]) -> Sequence[Key]:

@@ -5,11 +5,13 @@ from collections.abc import Sequence
 from core.batch import Job
 from core.comparing import revision, variants
 from core.engine import MALFORMED
-from core.erp import Done, Doubt, Synced
+from core.erp import Done, Doubt
 from core.errors import ConflictError, RecordError
 from core.exporting import find, link_to
 from core.hashing import canonical
 from core.outgoing import Item, issue
+from core.ports import Issue
+from core.sides import Synced
 from core.spec import Raw
 from core.trees import encoded, tree, tree_hash
 
@@ -44,7 +46,7 @@ async def _look(job: Job, doubts: Sequence[Doubt]) -> None:
     }
     found = await find(job, list(items.values()))
     taken = await job.erp_side.taken([str(raw.get("id", "")) for raws in found.values() for raw in raws])
-    done = Done(synced=(synced := []), issues=(issues := []))
+    done, issues = Done(), list[Issue]()
     unseen: list[Doubt] = []
     for doubt in doubts:
         item = items.get(doubt.internal_id)
@@ -53,11 +55,12 @@ async def _look(job: Job, doubts: Sequence[Doubt]) -> None:
             unseen.append(doubt)
             continue
         try:
-            synced.append(_found(job, item, link_to(job, item, raws, taken)))
+            done.synced.append(_found(job, item, link_to(job, item, raws, taken)))
         except (RecordError, ConflictError, *MALFORMED) as error:
             issues.append(issue(item, error))
+    done.issues = issues
     job.counts += await job.erp_side.commit(done)
-    job.doubtful -= {record.internal_id for record in synced}
+    job.doubtful -= {record.internal_id for record in done.synced}
     await _not_found(job, unseen)
 
 

@@ -10,8 +10,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from uuid_utils.compat import uuid7
 
 from core.entities import Entity
-from core.erp import Clash, Done, Doubt, Intent, Linked, Lost, Projected, Synced
+from core.erp import Done, Doubt, Intent
 from core.ports import VARIANTS, Counts, Cursor
+from core.sides import Clash, Linked, Lost, Noted, Projected, Synced
 from db import ledger, models
 from db.bulk import upsert
 from db.ledger import Bound
@@ -181,14 +182,20 @@ class PgErp:
         bound = self._bound
         async with tenant_transaction(self._engine, bound.tenant_id) as connection:
             await ledger.hold(connection, bound)
-            await self._put(connection, done.synced)
-            await self._put_clashes(connection, done.clashes)
-            for by in ("erp", "external"):
-                await self._orphan(connection, [id_ for id_, side in done.orphans if side == by], by)
+            counts = await self.note(connection, done)
             await ledger.record_issues(connection, self._vault, bound, done.issues)
-            counts = _counts(done)
+            counts += Counts(skipped=done.skipped, errors=len(done.issues))
             await ledger.advance(connection, bound, done.cursor, counts, None)
         return counts
+
+    async def note(self, connection: AsyncConnection, noted: Noted) -> Counts:
+        """Inside the caller's transaction."""
+        await self._put(connection, noted.synced)
+        await self._put_clashes(connection, noted.clashes)
+        sides: tuple[Lost, ...] = ("erp", "external")
+        for by in sides:
+            await self._orphan(connection, [id_ for id_, side in noted.orphans if side == by], by)
+        return _counts(noted)
 
     async def _read(self, statement: TextClause, **values: Any) -> Sequence[Any]:
         bound = self._bound
@@ -321,14 +328,10 @@ def _linked(row: Any) -> Linked:
     return Linked(*values)
 
 
-def _counts(done: Done) -> Counts:
-    counted = [record.counted for record in done.synced]
-    return Counts(
-        counted.count("created"),
-        counted.count("updated"),
-        counted.count("skipped") + done.skipped + len(done.clashes) + len(done.orphans),
-        len(done.issues),
-    )
+def _counts(noted: Noted) -> Counts:
+    counted = [record.counted for record in noted.synced]
+    skipped = counted.count("skipped") + len(noted.clashes) + len(noted.orphans)
+    return Counts(counted.count("created"), counted.count("updated"), skipped)
 
 
 def _snapshot(record: Synced) -> bytes:

@@ -12,7 +12,6 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from core.entities import Entity
-from core.erp import Projected
 from core.hashing import money, quantity
 from core.ports import VARIANTS
 from core.records import (
@@ -26,6 +25,7 @@ from core.records import (
     StockLevel,
     Variant,
 )
+from core.sides import Projected
 
 _LINK = (
     "SELECT m.external_id FROM sync.mapping m WHERE m.integration_id = :integration AND m.state <> 'orphan'"

@@ -13,15 +13,17 @@ from uuid_utils.compat import uuid7
 from core.entities import Entity
 from core.errors import ConflictError, RecordError, SyncError
 from core.ports import VARIANTS, Action, Change, Counts, Cursor, Issue, Key, Known, Match
+from core.sides import Noted
 from db import ledger, models, rows
 from db.bulk import upsert
+from db.exports import PgErp
 from db.ledger import Bound
 from db.session import tenant_transaction
 from db.vault import Vault
 
 MAPPING = (
     *("id", "integration_id", "entity", "external_id", "parent_external_id", "internal_id", "state"),
-    *("external_hash", "external_updated_at", "synced_at", "incomplete"),
+    *("external_hash", "internal_hash", "external_updated_at", "synced_at", "incomplete"),
 )
 _KNOWN = text(
     "SELECT external_id, id, internal_id, external_hash, incomplete FROM sync.mapping"
@@ -58,7 +60,10 @@ _GONE_VARIANTS = text(
 
 
 class PgStore:
-    def __init__(self, engine: AsyncEngine, vault: Vault, bound: Bound) -> None:
+    """`erp` serves a two-way pair: what it notes goes into the same transaction."""
+
+    def __init__(self, engine: AsyncEngine, vault: Vault, bound: Bound, erp: PgErp | None = None) -> None:
+        self._erp = erp
         self._engine = engine
         self._vault = vault
         self._bound = bound
@@ -96,6 +101,7 @@ class PgStore:
         skipped: int,
         cursor: Cursor,
         total: int | None,
+        noted: Noted | None = None,
     ) -> Counts:
         bound = self._bound
         async with tenant_transaction(self._engine, bound.tenant_id) as connection:
@@ -110,6 +116,8 @@ class PgStore:
             await ledger.record_issues(connection, self._vault, bound, failed)
             created = sum(change.action is Action.CREATE for change in written)
             counts = Counts(created, len(written) - created, skipped, len(failed))
+            if noted is not None and self._erp is not None:
+                counts += await self._erp.note(connection, noted)
             await ledger.advance(connection, bound, cursor, counts, total)
         return counts
 
@@ -162,7 +170,7 @@ class PgStore:
         await upsert(
             connection,
             models.mapping_snapshot,
-            ("mapping_id", "record"),
+            ("mapping_id", "record", "erp"),
             _snapshots(changes),
             self._tenant,
             key="mapping_id",
@@ -174,6 +182,7 @@ class PgStore:
         variants = list(rows.variant_mappings(changes))
         if old:
             kept = [internal_id for _, _, internal_id in variants]
+            kept += [internal_id for change in changes for internal_id in change.kept]
             parameters = {"products": old, "kept": kept, "integration": self._bound.integration_id}
             await connection.execute(_GONE_VARIANTS, parameters)
         if not variants:
@@ -198,6 +207,7 @@ class PgStore:
                 "parent_external_id": change.record.external_id,
                 "internal_id": internal_id,
                 "external_hash": None,
+                "internal_hash": None,
                 "incomplete": False,
             }
             for change, external_id, internal_id in variants
@@ -214,6 +224,7 @@ class PgStore:
             "internal_id": change.internal_id,
             "state": "active",
             "external_hash": f"\\x{change.hash.hex()}",
+            "internal_hash": f"\\x{change.base_hash.hex()}" if change.base_hash else None,
             "external_updated_at": change.record.updated_at,
             "synced_at": "now",
             "incomplete": change.incomplete,
@@ -222,7 +233,11 @@ class PgStore:
 
 def _snapshots(changes: Iterable[Change]) -> bytes:
     """Spliced by hand: the records are JSON already."""
-    parts = [b'{"mapping_id":"%s","record":%s}' % (str(c.mapping_id).encode(), c.canonical) for c in changes]
+    parts = [
+        b'{"mapping_id":"%s","record":%s,"erp":%s}'
+        % (str(c.mapping_id).encode(), c.canonical, c.base or b"null")
+        for c in changes
+    ]
     return b"[" + b",".join(parts) + b"]"
 
 

@@ -1,0 +1,158 @@
+"""The import half of a two-way pair: what changed outside meets what changed in the ERP."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from uuid import UUID
+
+import msgspec
+
+from core.batch import Batch, Job, Mapped
+from core.comparing import base_of
+from core.merging import Merged, chooser, merge
+from core.ports import Action, Change, Key
+from core.records import Product, Record, StockLevel
+from core.references import without
+from core.sides import Clash, Linked, Projected, Synced
+from core.trees import OUTSIDE, Tree, encoded, part_key, rebuilt, tree, tree_hash
+
+Decided = tuple[Mapped, Change]
+
+
+async def reconcile(
+    job: Job, batch: Batch, decided: Sequence[Decided], refs: Mapping[Key, UUID]
+) -> list[Decided]:
+    """The changes that are left for the ERP. Records that both sides agree on, conflicts and records that
+    the ERP deleted are noted in the batch."""
+    old = {change.internal_id: b"" for _, change in decided if change.action is not Action.CREATE}
+    rows = {row.internal_id: row for row in await job.erp_side.select(list(old))} if old else {}
+    links = await job.erp_side.linked(old) if old else {}
+    left: list[Decided] = []
+    for item, change in decided:
+        if change.action is Action.CREATE:
+            left.append((item, _created(job, change, refs)))
+            continue
+        row, link = rows.get(change.internal_id), links.get(change.internal_id)
+        if row is None or row.deleted:
+            _deleted(batch, link)
+            continue
+        kept = _meet(job, batch, change, row, link or _new(change), refs)
+        if kept is not None:
+            left.append((item, kept))
+    return left
+
+
+def _new(change: Change) -> Linked:
+    return Linked.new(change.mapping_id, change.internal_id, change.record.external_id)
+
+
+def _deleted(batch: Batch, link: Linked | None) -> None:
+    """The ERP deleted it: it is not made anew there."""
+    if link is not None and link.state != "orphan":
+        batch.noted.orphans.append((link.mapping_id, "erp"))
+    else:
+        batch.skipped += 1
+
+
+def _created(job: Job, change: Change, refs: Mapping[Key, UUID]) -> Change:
+    base = tree(without(change.record, refs), job.writing.fields)
+    return replace(change, base=encoded(base), base_hash=tree_hash(base, job.writing.version))
+
+
+def _meet(
+    job: Job, batch: Batch, change: Change, row: Projected, link: Linked, refs: Mapping[Key, UUID]
+) -> Change | None:
+    fields = job.writing.fields
+    record, there = change.record, tree(change.record, fields)
+    before = _before(link, record)
+    here = tree(row.record, fields)
+    base = base_of(row.record, link, fields)
+    choose = chooser(job.policy, row.updated_at, record.updated_at)
+    merged = merge(base, tree(before, fields) if before else None, here, there, choose)
+    if merged.conflicts:
+        clash = _clash(link, base, tree(before, fields) if before else None, here, there, merged)
+        batch.noted.clashes.append(clash)
+        return None
+    known = _resolved(merged.base, there, tree(without(record, refs), fields))
+    target = {**_read_only(record, before, row.record, fields), **merged.erp}
+    if target == tree(row.record, frozenset(target)):
+        batch.noted.synced.append(_agreed(job, change, row, link, known))
+        return None
+    return replace(
+        change,
+        record=_for_erp(rebuilt(record, target), row),
+        base=encoded(known),
+        base_hash=tree_hash(known, job.writing.version),
+        kept=_only_here(row, record),
+    )
+
+
+def _before(link: Linked, record: Record) -> Record | None:
+    return msgspec.json.decode(link.external, type=type(record)) if link.external is not None else None
+
+
+def _read_only(record: Record, before: Record | None, here: Record, fields: frozenset[str]) -> Tree:
+    """Fields that cannot be written outside follow the external system wherever it changed them."""
+    names = frozenset(record.__struct_fields__) - fields - OUTSIDE
+    there, ours = tree(record, names), tree(here, names)
+    was = tree(before, names) if before else {}
+    return {
+        name: there[name] if name not in was or there[name] != was[name] else ours[name] for name in there
+    }
+
+
+def _resolved(base: Tree, there: Tree, resolved: Tree) -> Tree:
+    """A base holds what the ERP will hold: references to records that it does not have are not in it."""
+    return {
+        name: resolved[name] if name in there and value == there[name] else value
+        for name, value in base.items()
+    }
+
+
+def _for_erp(record: Record, row: Projected) -> Record:
+    """As the ERP's tables hold it: stock on hand includes what is not for sale, and variants that only the
+    ERP has are left alone."""
+    if isinstance(record, StockLevel):
+        return msgspec.structs.replace(record, on_hand=record.on_hand + (row.held or 0))
+    if isinstance(record, Product):
+        return msgspec.structs.replace(record, variants=tuple([v for v in record.variants if v.external_id]))
+    return record
+
+
+def _only_here(row: Projected, record: Record) -> tuple[UUID, ...]:
+    if not isinstance(record, Product):
+        return ()
+    there = {part_key(msgspec.to_builtins(variant)) for variant in record.variants}
+    return tuple([id_ for key, id_ in row.variants.items() if key not in there])
+
+
+def _agreed(job: Job, change: Change, row: Projected, link: Linked, base: Tree) -> Synced:
+    """Nothing to write into the ERP: an echo of what was exported, or the same change on both sides."""
+    return Synced(
+        mapping_id=link.mapping_id,
+        internal_id=link.internal_id,
+        external_id=change.record.external_id,
+        external=change.canonical,
+        external_hash=change.hash,
+        erp=encoded(base),
+        internal_hash=tree_hash(base, job.writing.version),
+        version=link.version,
+        updated_at=change.record.updated_at,
+        incomplete=change.incomplete or row.missing,
+        counted="skipped",
+    )
+
+
+def _clash(
+    link: Linked, base: Tree | None, before: Tree | None, here: Tree, there: Tree, merged: Merged
+) -> Clash:
+    return Clash(
+        mapping_id=link.mapping_id,
+        internal_id=link.internal_id,
+        external_id=link.external_id,
+        base_erp=encoded(base) if base is not None else None,
+        base_external=encoded(before) if before is not None else None,
+        erp=encoded(here),
+        external=encoded(there),
+        paths=merged.conflicts,
+        new=link.state == "new",
+    )
