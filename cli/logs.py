@@ -45,6 +45,9 @@ def logs(
         RunStatus | None,
         Option(metavar="<status>", parser=words.status, help=f"Só com este: {STATUSES}."),
     ] = None,
+    before: Annotated[
+        UUID | None, Option(metavar="<id>", help="Página anterior no tempo: o id mais antigo desta.")
+    ] = None,
     limit: words.Limit = 20,
     follow: Annotated[bool, Option("--follow", help="Continua mostrando; Ctrl-C encerra.")] = False,
     as_json: words.Json = False,
@@ -54,13 +57,14 @@ def logs(
 
     Com --follow e --json cada execução é uma linha JSON.
     """
-    asyncio.run(_logs(integration, entity, status, limit, follow, as_json, tenant))
+    asyncio.run(_logs(integration, entity, status, before, limit, follow, as_json, tenant))
 
 
 async def _logs(
     integration: str,
     entity: Entity | None,
     status: RunStatus | None,
+    before: UUID | None,
     limit: int,
     follow: bool,
     as_json: bool,
@@ -70,7 +74,7 @@ async def _logs(
         owner = await chosen.tenant(engine, tenant)
         found = await chosen.integration(engine, owner.id, integration) if integration else None
         source = _Source(engine, owner.id, found.id if found else None, entity, status, limit)
-        rows = await source.read(None)
+        rows = await source.read(None, before)
         if not follow:
             output.show(rows, COLUMNS, as_json=as_json, empty="Nenhuma execução.")
             return
@@ -97,7 +101,7 @@ class _Source:
         self._status = status.value if status else None
         self._limit = limit
 
-    async def read(self, after: datetime | None) -> list[listings.Row]:
+    async def read(self, after: datetime | None, before: UUID | None = None) -> list[listings.Row]:
         rows = await listings.logs(
             self._engine,
             self._tenant_id,
@@ -105,6 +109,7 @@ class _Source:
             entity=self._entity,
             status=self._status,
             after=after,
+            before=before,
             limit=self._limit if after is None else 1000,
         )
         return [labelled(row) for row in reversed(rows)]

@@ -38,8 +38,8 @@ def list_(
         Entity | None, Option(metavar="<entidade>", parser=words.entity, help="Só desta entidade.")
     ] = None,
     state: Annotated[
-        str, Option(metavar="<status>", parser=words.mapping_state, help="active, orphan ou conflict.")
-    ] = "",
+        str | None, Option(metavar="<status>", parser=words.mapping_state, help="active, orphan ou conflict.")
+    ] = None,
     external_id: Annotated[str, Option(metavar="<id>", help="Só com este ID externo.")] = "",
     after: Annotated[
         UUID | None, Option(metavar="<id>", help="Página seguinte: o último id da anterior.")
@@ -59,7 +59,7 @@ def list_(
                 owner.id,
                 integration_id=found.id if found else None,
                 entity=entity.value if entity else None,
-                state=state or None,
+                state=state,
                 external_id=external_id or None,
                 after=after,
                 limit=limit,

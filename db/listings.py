@@ -32,14 +32,19 @@ _LOG_COLUMNS = (
     " l.created, l.updated, l.skipped, l.errors, l.error_class, l.message, l.cause, l.remedy, l.flow_run_id,"
     " l.full_scan, l.total, l.details"
 )
-_LOGS = text(
+_LOGS = (
     f"SELECT {_LOG_COLUMNS} FROM sync.sync_log l JOIN sync.integration i ON i.id = l.integration_id"  # noqa: S608
     " WHERE (CAST(:integration AS uuid) IS NULL OR l.integration_id = :integration)"
     " AND (CAST(:entity AS text) IS NULL OR l.entity = :entity)"
     " AND (CAST(:status AS text) IS NULL OR l.status = :status)"
     " AND (CAST(:after AS timestamptz) IS NULL OR coalesce(l.ended_at, l.started_at) > :after)"
-    " ORDER BY l.started_at DESC, l.id DESC LIMIT :limit"
 )
+_OLDER = (
+    " AND (l.started_at, l.id) <"
+    " ((SELECT b.started_at FROM sync.sync_log b WHERE b.id = :before), CAST(:before AS uuid))"
+)
+_NEWEST_FIRST = " ORDER BY l.started_at DESC, l.id DESC LIMIT :limit"
+_FIRST_LOGS, _MORE_LOGS = text(_LOGS + _NEWEST_FIRST), text(_LOGS + _OLDER + _NEWEST_FIRST)
 _ENDED = text(
     f"SELECT {_LOG_COLUMNS} FROM sync.sync_log l JOIN sync.integration i ON i.id = l.integration_id"  # noqa: S608
     " WHERE l.flow_run_id = :run AND l.status <> 'running'"
@@ -69,9 +74,13 @@ async def logs(
     entity: str | None = None,
     status: str | None = None,
     after: datetime | None = None,
+    before: UUID | None = None,
     limit: int = 50,
 ) -> list[Row]:
-    """The newest runs first; `after` leaves out those that ended (or began, when running) before."""
+    """The newest runs first; `after` leaves out those that ended (or began, when running) before.
+
+    `before` is the last id of the page before: only older runs follow.
+    """
     values = {
         "integration": integration_id,
         "entity": entity,
@@ -80,7 +89,10 @@ async def logs(
         "limit": limit,
     }
     async with tenant_transaction(engine, tenant_id) as connection:
-        rows = (await connection.execute(_LOGS, values)).all()
+        if before is None:
+            rows = (await connection.execute(_FIRST_LOGS, values)).all()
+        else:
+            rows = (await connection.execute(_MORE_LOGS, values | {"before": before})).all()
     return [_labelled(dict(row._mapping)) for row in rows]
 
 

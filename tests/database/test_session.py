@@ -99,6 +99,13 @@ async def test_tenants_do_not_mix_on_shared_connections(engine: AsyncEngine, ten
             "ix_sync_log_listing",
         ),
         (
+            "SELECT l.id FROM sync.sync_log l WHERE (l.started_at, l.id) < ((SELECT b.started_at"
+            " FROM sync.sync_log b WHERE b.id = '00000000-0000-0000-0000-000000000000'),"
+            " CAST('00000000-0000-0000-0000-000000000000' AS uuid))"
+            " ORDER BY l.started_at DESC, l.id DESC LIMIT 50",
+            "ix_sync_log_listing",
+        ),
+        (
             "SELECT id FROM sync.mapping WHERE integration_id = '00000000-0000-0000-0000-000000000000'"
             " AND entity = 'products' AND external_id > '5' ORDER BY external_id LIMIT 50",
             "uq_mapping_integration_id_entity_external_id",
