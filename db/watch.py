@@ -42,8 +42,9 @@ _CLOSE = text(
     " remedy = :remedy WHERE id = :log AND status = 'running'"
 )
 _RESUMABLE = text(
-    "SELECT l.id AS log_id, l.pair_id, l.initiated_by, (SELECT count(*) FROM (SELECT status FROM"
-    " sync.sync_log n WHERE n.pair_id = l.pair_id ORDER BY n.started_at DESC LIMIT :deaths) newest"
+    "SELECT l.id AS log_id, l.pair_id, l.initiated_by, l.flow_run_id,"
+    " (SELECT count(*) FROM (SELECT status FROM sync.sync_log n WHERE n.pair_id = l.pair_id"
+    " ORDER BY n.started_at DESC LIMIT :deaths) newest"
     " WHERE newest.status = 'interrupted') AS deaths"
     " FROM sync.sync_log l JOIN sync.pair p ON p.id = l.pair_id"
     " JOIN sync.integration i ON i.id = p.integration_id"
@@ -106,6 +107,7 @@ class Interrupted:
     log_id: UUID
     pair_id: UUID
     initiated_by: Trigger
+    flow_run_id: UUID | None
     deaths: int
 
 
@@ -171,7 +173,10 @@ async def interrupted_runs(engine: AsyncEngine) -> list[Interrupted]:
     """Interrupted runs of the last hour that nothing followed."""
     async with system_transaction(engine) as connection:
         rows = (await connection.execute(_RESUMABLE, {"deaths": DEATHS})).all()
-    return [Interrupted(row.log_id, row.pair_id, Trigger(row.initiated_by), row.deaths) for row in rows]
+    return [
+        Interrupted(row.log_id, row.pair_id, Trigger(row.initiated_by), row.flow_run_id, row.deaths)
+        for row in rows
+    ]
 
 
 async def logged(engine: AsyncEngine, flow_run_ids: Iterable[UUID]) -> dict[UUID, datetime | None]:

@@ -67,7 +67,10 @@ class Watchdog:
                 await watch.raise_alarm(self._engine, run.pair_id, watch.REPEATED_INTERRUPTION, text)
                 continue
             key = f"resume:{run.log_id}"
-            await self._prefect.trigger(run.pair_id, initiated_by=run.initiated_by, idempotency_key=key)
+            full = await self._was_full(run.flow_run_id)
+            await self._prefect.trigger(
+                run.pair_id, initiated_by=run.initiated_by, full=full, idempotency_key=key
+            )
             resumed += 1
         return resumed
 
@@ -150,6 +153,11 @@ class Watchdog:
             planned = {pair_of(run) async for run in runs}
             silent += [pair for pair in group if pair.id not in planned]
         return silent
+
+    async def _was_full(self, flow_run_id: UUID | None) -> bool:
+        """Whether a complete scan was asked for: one that died before its first batch left no cursor."""
+        run = await self._api.read_run(flow_run_id) if flow_run_id else None
+        return bool(run and run["parameters"].get("full"))
 
     async def _state(self, flow_run_id: UUID | None) -> str | None:
         if flow_run_id is None:

@@ -40,7 +40,7 @@ async def dead_run(
     api: Api, prefect: Prefect, engine: AsyncEngine, sql: Callable[..., Any], pair_id: UUID
 ) -> runs.Lease:
     """A run that Prefect believes in, and whose lease ended an hour ago."""
-    run = await prefect.trigger(pair_id, initiated_by=Trigger.MANUAL)
+    run = await prefect.trigger(pair_id, initiated_by=Trigger.MANUAL, full=True)
     await api.set_state(run, "PENDING", "")
     await api.set_state(run, "RUNNING", "")
     lease = await runs.open_run(
@@ -90,6 +90,7 @@ async def test_a_run_whose_lease_ended_is_closed_freed_and_resumed_once(
     scheduled = {"tags": {"all_": [f"pair:{pair_id}"]}, "state": {"type": {"any_": ["SCHEDULED"]}}}
     waiting = [run async for run in api.find("/flow_runs/filter", {"flow_runs": scheduled})]
     assert [run["parameters"]["initiated_by"] for run in waiting] == ["webhook"]
+    assert waiting[0]["parameters"]["full"] is True
     await api.set_state(waiting[0]["id"], "PENDING", "")
     assert (await state_of(waiting[0]["id"]))["state_type"] == "PENDING"
     assert await watchdog.close_dead() == 0
