@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from core.errors import ConfigurationError
+from core.errors import InstallationError
 from db import embedded, settings
 from db.databases import OURS, PREFECT, create_databases
 from db.installation import Installed, inspect
@@ -33,7 +33,7 @@ class Databases:
 def opened(folder: Path) -> Iterator[Databases]:
     """Databases that answer; an embedded server is stopped afterwards.
 
-    Raises `DatabaseUnavailable`, and `ConfigurationError` when the environment is not complete.
+    Raises `DatabaseUnavailable`, and `InstallationError` when the environment is not complete.
     """
     given = os.environ.get("DATABASE_URL", "")
     if given:
@@ -57,13 +57,13 @@ def opened(folder: Path) -> Iterator[Databases]:
 def prepare(folder: Path, found: Databases) -> dict[str, str]:
     """Migrate where we may, make the key file on the first start, check the keys; what children need to know.
 
-    Raises `WrongKey`, `ConfigurationError`, `DatabaseUnavailable`.
+    Raises `WrongKey`, `InstallationError`, `DatabaseUnavailable`.
     """
     if found.admin_url:
         upgrade(found.admin_url)
     installed = inspect(found.url, as_admin=False)
     if not installed.migrated:
-        raise ConfigurationError(
+        raise InstallationError(
             "O banco ainda não tem as tabelas: rode `cloudtosys db upgrade` com DATABASE_ADMIN_URL."
         )
     environment = {"DATABASE_URL": found.url} | keys(folder, installed)
@@ -92,14 +92,14 @@ def keys(folder: Path, installed: Installed) -> dict[str, str]:
 
 
 def make_keys(path: Path) -> None:
-    """A new key file, readable by us alone. Raises `ConfigurationError`; never overwrites."""
+    """A new key file, readable by us alone. Raises `InstallationError`; never overwrites."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:
-        raise ConfigurationError(f"O arquivo {path} já existe e não é sobrescrito.") from None
+        raise InstallationError(f"O arquivo {path} já existe e não é sobrescrito.") from None
     except OSError as error:
-        raise ConfigurationError(f"O arquivo {path} não pôde ser criado: {error.strerror}.") from None
+        raise InstallationError(f"O arquivo {path} não pôde ser criado: {error.strerror}.") from None
     with os.fdopen(descriptor, "w") as file:
         file.write(generate_key() + "\n")
 
@@ -115,7 +115,7 @@ async def _verify(url: str) -> None:
 def _given(url: str) -> Databases:
     prefect = os.environ.get(PREFECT_DATABASE, "")
     if not prefect and not os.environ.get("PREFECT_API_URL"):
-        raise ConfigurationError(
+        raise InstallationError(
             f"Com DATABASE_URL, informe também PREFECT_API_URL (um servidor Prefect seu) ou "
             f"{PREFECT_DATABASE} (um banco para o servidor Prefect que o CloudToSys inicia: postgresql+asyncpg://…)."
         )

@@ -12,7 +12,7 @@ from cli import output
 from cli.ports import HOST, Ports, address
 from cli.up import House, guarded, print_addresses, running, stay, step
 from core.entities import Cadence, Direction, Entity, RunStatus, Trigger
-from core.errors import ConfigurationError
+from core.errors import InstallationError
 from db import admin, listings
 from db.session import engine
 from db.settings import read
@@ -88,7 +88,7 @@ def _start_shop(house: House) -> Store:
     try:
         return msgspec.json.decode(line, type=Store)
     except msgspec.DecodeError:
-        raise ConfigurationError("A loja de demonstração não iniciou. Veja loja.log nos logs.") from None
+        raise InstallationError("A loja de demonstração não iniciou. Veja loja.log nos logs.") from None
 
 
 async def _connect(store: Store) -> dict[Entity, uuid.UUID]:

@@ -8,7 +8,7 @@ from pathlib import Path
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from cli import databases, state
-from core.errors import ConfigurationError
+from core.errors import InstallationError
 from db import embedded
 from db.session import engine
 from db.settings import Environment, psycopg_url, read
@@ -26,13 +26,13 @@ def data_folder() -> Path:
 def attach() -> Environment:
     """The environment of this process, completed by what `cloudtosys up` left in the data folder.
 
-    Raises `ConfigurationError` when there is neither an installation running here nor a DATABASE_URL.
+    Raises `InstallationError` when there is neither an installation running here nor a DATABASE_URL.
     """
     folder = data_folder()
     if not os.environ.get("DATABASE_URL"):
         running = state.read(folder)
         if running is None:
-            raise ConfigurationError(
+            raise InstallationError(
                 "Nada está em execução nesta pasta: inicie com `cloudtosys up`, vá à pasta onde ele foi "
                 "iniciado, ou informe DATABASE_URL."
             )
@@ -48,20 +48,20 @@ def attach() -> Environment:
 @contextmanager
 def admin_url() -> Iterator[str]:
     """The address that may migrate and seal the canary: DATABASE_ADMIN_URL, else the embedded server's,
-    which is started for the time where nothing runs here. Raises `ConfigurationError`.
+    which is started for the time where nothing runs here. Raises `InstallationError`.
     """
     folder, named = data_folder(), os.environ.get("DATABASE_ADMIN_URL")
     running = state.read(folder)
     if named:
         yield psycopg_url(named)
     elif os.environ.get("DATABASE_URL"):
-        raise ConfigurationError(
+        raise InstallationError(
             "DATABASE_ADMIN_URL não está definida: este comando precisa do dono do banco (CREATEROLE)."
         )
     elif running is not None and "DATABASE_URL" in running.environment:
         yield running.environment["DATABASE_URL"].replace("//cloudtosys@", "//postgres@")
     elif running is not None:
-        raise ConfigurationError("Informe DATABASE_ADMIN_URL: a instalação em execução usa o seu PostgreSQL.")
+        raise InstallationError("Informe DATABASE_ADMIN_URL: a instalação em execução usa o seu PostgreSQL.")
     else:
         with state.sole(folder), databases.opened(folder) as found:
             yield found.admin_url
@@ -69,7 +69,7 @@ def admin_url() -> Iterator[str]:
 
 @asynccontextmanager
 async def database() -> AsyncIterator[AsyncEngine]:
-    """An engine on the installation's database. Raises `ConfigurationError`."""
+    """An engine on the installation's database. Raises `InstallationError`."""
     opened = engine(attach().database_url)
     try:
         yield opened
@@ -79,6 +79,6 @@ async def database() -> AsyncIterator[AsyncEngine]:
 
 @asynccontextmanager
 async def orchestrator(database: AsyncEngine) -> AsyncIterator[Prefect]:
-    """Prefect of the installation. Raises `ConfigurationError` when no address is known."""
+    """Prefect of the installation. Raises `InstallationError` when no address is known."""
     async with Api.from_environment() as api:
         yield Prefect(api, database)

@@ -16,7 +16,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from core.errors import ConfigurationError
+from core.errors import InstallationError
 
 STOP_SECONDS = 25.0
 """The warm worker gives runs under way 20 s."""
@@ -78,7 +78,7 @@ class Processes:
     def start_announcing(self, name: str, command: Sequence[str], environment: Mapping[str, str]) -> bytes:
         """Start a child that says where it listens in its first line, which may hold secrets: not logged.
 
-        Raises `ConfigurationError` when it ends before that.
+        Raises `InstallationError` when it ends before that.
         """
         log = self._logs / f"{name}.log"
         process = _spawn(command, environment, log, piped=True)
@@ -91,13 +91,13 @@ class Processes:
         return line
 
     def check(self, name: str) -> None:
-        """Raises `ConfigurationError` when a child has died: for the time while it is waited for."""
+        """Raises `InstallationError` when a child has died: for the time while it is waited for."""
         for child in self._children:
             if child.name == name and child.process.poll() is not None:
                 raise self._death(child)
 
     def watch(self) -> None:
-        """Restart what died, later each time. Raises `ConfigurationError` for a child that cannot be."""
+        """Restart what died, later each time. Raises `InstallationError` for a child that cannot be."""
         for child in self._children:
             if child.process.poll() is not None:
                 self._revive(child)
@@ -136,9 +136,9 @@ class Processes:
             child.backoff = min(2 * child.backoff, LONGEST_BACKOFF)
             self._tell()
 
-    def _death(self, child: Child) -> ConfigurationError:
+    def _death(self, child: Child) -> InstallationError:
         code = child.process.wait()
-        return ConfigurationError(
+        return InstallationError(
             f"O processo {child.name} terminou com código {code}. Veja o log {child.log}."
         )
 

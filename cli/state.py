@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 import psutil
 
-from core.errors import Advice, ConfigurationError
+from core.errors import Advice, ConfigurationError, InstallationError
 
 
 class State(msgspec.Struct, kw_only=True):
@@ -34,9 +34,17 @@ class AlreadyRunning(ConfigurationError):
 
 @contextmanager
 def sole(folder: Path) -> Iterator[None]:
-    """Hold the folder. Raises `AlreadyRunning`, telling what runs; the hold ends with this process."""
-    (folder / "run").mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(folder / "run" / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+    """Hold the folder. Raises `AlreadyRunning`, telling what runs, and `InstallationError` for a folder that
+    is not ours to use; the hold ends with this process.
+    """
+    try:
+        (folder / "run").mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(folder / "run" / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+    except OSError as error:
+        raise InstallationError(
+            f"A pasta de dados {folder} não pôde ser usada ({error.strerror}): confira as permissões dela ou "
+            "escolha outra com CLOUDTOSYS_DATA."
+        ) from None
     try:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

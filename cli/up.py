@@ -17,7 +17,7 @@ from cli.installation import data_folder
 from cli.output import number, print_error
 from cli.ports import Ports, address, claim
 from cli.processes import Processes
-from core.errors import ConfigurationError, SyncError
+from core.errors import InstallationError, SyncError
 from db.session import engine
 from deployments import server
 from deployments.apply import Prefect
@@ -107,7 +107,7 @@ def running(
 ) -> Iterator[House]:
     """A whole installation in the data folder; everything is stopped at the end, in reverse order.
 
-    `meanwhile` is called when the database is ready, while Prefect starts. Raises `ConfigurationError` and
+    `meanwhile` is called when the database is ready, while Prefect starts. Raises `InstallationError` and
     `DatabaseUnavailable` with everything stopped.
     """
     folder = data_folder()
@@ -204,20 +204,20 @@ def _start_prefect(house: House, found: databases.Databases) -> None:
 
 
 def _wait_prefect(house: House) -> None:
-    """In short waits, so that a server that died is told at once. Raises `ConfigurationError`."""
+    """In short waits, so that a server that died is told at once. Raises `InstallationError`."""
     url, deadline = house.environment["PREFECT_API_URL"], time.monotonic() + PREFECT_SECONDS
     while True:
         try:
             server.wait_ready(url, house.auth, 1)
             return
-        except ConfigurationError as error:
+        except InstallationError as error:
             if "recusou" in error.message:
                 raise
             house.processes.check("prefect")
             if time.monotonic() > deadline:
                 log = house.folder / "logs" / "prefect.log"
                 where = f"Veja o log {log}." if house.own_prefect else f"Confira PREFECT_API_URL ({url})."
-                raise ConfigurationError(
+                raise InstallationError(
                     f"O servidor Prefect não respondeu em {PREFECT_SECONDS:.0f} s. {where}"
                 ) from None
 
@@ -231,7 +231,7 @@ def _wait_web(house: House) -> None:
             return
         except httpx.HTTPError:
             time.sleep(0.1)
-    raise ConfigurationError("O processo web não respondeu. Veja o log web.log na pasta de logs.")
+    raise InstallationError("O processo web não respondeu. Veja o log web.log na pasta de logs.")
 
 
 async def _apply(environment: Mapping[str, str]) -> None:

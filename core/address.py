@@ -11,7 +11,7 @@ import socket
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
-from core.errors import AddressRefused, ConfigurationError, NotSent
+from core.errors import AddressRefused, ConfigurationError, HostNotFound
 
 PUBLIC_PORTS = frozenset({80, 443, 8080, 8443})
 LONGEST_NAME = 253
@@ -81,13 +81,15 @@ class Guard:
         self.check_host(host, port)
 
     def check_host(self, host: str, port: int) -> None:
+        """As `check_url`, for a connection. Raises `AddressRefused`."""
         if self._is_listed(host, port):
             return
-        """As `check_url`, for a connection. Raises `AddressRefused`."""
         if port not in PUBLIC_PORTS:
             raise AddressRefused(f"A porta {port} não é aceita.")
         name = host.lower()
-        if _parse_ip(name) is not None and "%" not in name:
+        literal = _parse_ip(name)
+        if literal is not None and "%" not in name:
+            self._check_address(host, literal)
             return
         if name in _INTERNAL_HOSTS or name.endswith(_INTERNAL_SUFFIXES):
             raise AddressRefused(f"O host {host} é interno.")
@@ -99,7 +101,7 @@ class Guard:
     async def resolve(self, host: str, port: int) -> list[str]:
         """The addresses that may be connected to, in the resolver's order.
 
-        Raises `AddressRefused` when any answer is private, `NotSent` when there is none.
+        Raises `AddressRefused` when any answer is private, `HostNotFound` when there is none.
         """
         self.check_host(host, port)
         literal = _parse_ip(host)
@@ -164,5 +166,5 @@ async def _lookup(host: str, port: int) -> list[IPAddress]:
     try:
         found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except (socket.gaierror, UnicodeError):
-        raise NotSent(f"O host {host} não foi encontrado (DNS). Confira a URL base.") from None
+        raise HostNotFound(f"O host {host} não foi encontrado (DNS). Confira a URL base.") from None
     return [ipaddress.ip_address(str(item[4][0]).partition("%")[0]) for item in found]

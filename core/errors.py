@@ -3,6 +3,7 @@
 SyncError
   ConfigurationError   a setting is missing or refused      entity off, operator told, no retry
     AddressRefused     the address is private or malformed
+    InstallationError  our own environment or a service of ours
   AuthenticationError  401, invalid_grant                   integration needs reconnecting
   AuthorizationError   403                                  that entity off, others go on
   NotFoundError        404                                  endpoint moved or record gone
@@ -10,6 +11,7 @@ SyncError
   TransientError       timeout, connection, 5xx             retry with jitter
     RateLimited        429, Retry-After                     wait, or end the run as deferred
     NotSent            no connection: nothing was sent      repeat, also a write
+      HostNotFound     no such name                         repeat: the DNS may be away
   UnknownOutcome       write sent, no answer                look up before doing anything
   RecordError          one record cannot be mapped          an issue; the run goes on
     MappingNotFound    a referenced record has no mapping
@@ -92,6 +94,15 @@ class AddressRefused(ConfigurationError):
     )
 
 
+class InstallationError(ConfigurationError):
+    fault = Fault.OURS
+    advice = Advice(
+        "Instalação incompleta",
+        "Uma variável de ambiente, um arquivo ou um processo da instalação falta ou não está como deveria.",
+        "Corrija o que a mensagem indica e repita; docs/operacao.md descreve cada variável e processo.",
+    )
+
+
 class AuthenticationError(SyncError):
     fault = Fault.CREDENTIAL
     advice = Advice(
@@ -156,6 +167,14 @@ class RateLimited(TransientError):
 
 class NotSent(TransientError):
     """No connection came about, so nothing reached the external system."""
+
+
+class HostNotFound(NotSent):
+    advice = Advice(
+        "Host não encontrado",
+        "O nome do host da URL base não existe, ou o DNS da instalação não respondeu.",
+        "Confira a URL base. Se ela abre no navegador, verifique o DNS do servidor do CloudToSys.",
+    )
 
 
 class UnknownOutcome(SyncError):

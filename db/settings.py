@@ -4,7 +4,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from core.errors import ConfigurationError
+from core.errors import InstallationError
 
 DEFAULT_LEASE_SECONDS = 60.0
 
@@ -24,10 +24,10 @@ class Environment:
 
 
 def read() -> Environment:
-    """Raises `ConfigurationError` when something that is needed is missing or malformed."""
+    """Raises `InstallationError` when something that is needed is missing or malformed."""
     url = os.environ.get("DATABASE_URL", "")
     if not url:
-        raise ConfigurationError(
+        raise InstallationError(
             "DATABASE_URL não está definida: informe o PostgreSQL ou inicie tudo com `cloudtosys up`."
         )
     hosts = os.environ.get("CLOUDTOSYS_ALLOWED_PRIVATE_HOSTS", "")
@@ -48,7 +48,7 @@ def psycopg_url(url: str) -> str:
     """Any usual PostgreSQL address with the driver we use."""
     scheme, _, rest = url.partition("://")
     if scheme.partition("+")[0] not in ("postgresql", "postgres"):
-        raise ConfigurationError("DATABASE_URL deve começar com postgresql://.")
+        raise InstallationError("DATABASE_URL deve começar com postgresql://.")
     return f"postgresql+psycopg://{rest}"
 
 
@@ -56,4 +56,4 @@ def _seconds(name: str, default: float) -> float:
     try:
         return float(os.environ.get(name, default))
     except ValueError:
-        raise ConfigurationError(f"{name} deve ser um número de segundos.") from None
+        raise InstallationError(f"{name} deve ser um número de segundos.") from None

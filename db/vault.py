@@ -12,14 +12,20 @@ from uuid import UUID
 import msgspec
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 
-from core.errors import ConfigurationError
+from core.errors import Advice, InstallationError
 from db.settings import Environment
 
 CANARY = b"cloudtosys"
 
 
-class WrongKey(ConfigurationError):
+class WrongKey(InstallationError):
     """The keyring does not open what is stored."""
+
+    advice = Advice(
+        "Chave de criptografia errada",
+        "As chaves desta instalação não são as que criptografaram as credenciais gravadas.",
+        "Restaure a cópia do arquivo de chaves; sem ela, digite as credenciais de cada integração de novo.",
+    )
 
 
 class Envelope(msgspec.Struct, frozen=True):
@@ -37,18 +43,18 @@ class Sealed:
 
 
 class Vault:
-    """Raises `ConfigurationError` for a keyring that is empty or malformed."""
+    """Raises `InstallationError` for a keyring that is empty or malformed."""
 
     def __init__(self, keys: list[str]) -> None:
         if not keys:
-            raise ConfigurationError(
+            raise InstallationError(
                 "Nenhuma chave de criptografia: gere uma com `cloudtosys keys generate` e informe "
                 "CLOUDTOSYS_KEYS_FILE."
             )
         try:
             self._fernet = MultiFernet([Fernet(key) for key in keys])
         except ValueError:
-            raise ConfigurationError("O arquivo de chaves contém uma chave malformada.") from None
+            raise InstallationError("O arquivo de chaves contém uma chave malformada.") from None
         self.key_id = fingerprint(keys[0])
 
     def seal(self, tenant_id: UUID, integration_id: UUID, field: str, secret: str) -> Sealed:
@@ -106,16 +112,14 @@ def fingerprint(key: str) -> str:
 
 
 def from_environment(environment: Environment) -> Vault:
-    """Raises `ConfigurationError` when the key file cannot be read or is open to other users."""
+    """Raises `InstallationError` when the key file cannot be read or is open to other users."""
     if environment.keys_file is None:
         return Vault(environment.keys.replace(",", "\n").split())
     try:
         mode = environment.keys_file.stat().st_mode
         lines = environment.keys_file.read_text().split()
     except OSError:
-        raise ConfigurationError("O arquivo de chaves (CLOUDTOSYS_KEYS_FILE) não pôde ser lido.") from None
+        raise InstallationError("O arquivo de chaves (CLOUDTOSYS_KEYS_FILE) não pôde ser lido.") from None
     if mode & 0o077 and os.name == "posix":
-        raise ConfigurationError(
-            "O arquivo de chaves está aberto a outros usuários: restrinja com chmod 600."
-        )
+        raise InstallationError("O arquivo de chaves está aberto a outros usuários: restrinja com chmod 600.")
     return Vault(lines)

@@ -12,7 +12,7 @@ from uuid import UUID
 
 import httpx
 
-from core.errors import Advice, ConfigurationError, Fault, TransientError
+from core.errors import Advice, ConfigurationError, Fault, InstallationError, TransientError
 
 Json = dict[str, Any]
 PAGE = 200
@@ -52,10 +52,10 @@ class Api:
 
     @classmethod
     def from_environment(cls) -> Self:
-        """Raises `ConfigurationError` when PREFECT_API_URL is missing."""
+        """Raises `InstallationError` when PREFECT_API_URL is missing."""
         url = os.environ.get("PREFECT_API_URL", "")
         if not url:
-            raise ConfigurationError("PREFECT_API_URL não está definida: inicie tudo com `cloudtosys up`.")
+            raise InstallationError("PREFECT_API_URL não está definida: inicie tudo com `cloudtosys up`.")
         return cls(url, os.environ.get("PREFECT_API_AUTH_STRING", ""))
 
     async def __aenter__(self) -> Self:

@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from core.entities import Entity
-from core.errors import ConfigurationError
+from core.errors import InstallationError
 from db.deploy import PairState
 from deployments.cadence import schedule
 from deployments.client import TAG, Json
@@ -35,10 +35,10 @@ class Desired:
 
 
 def pool() -> tuple[str, str]:
-    """Name and type of the work pool. Raises `ConfigurationError`."""
+    """Name and type of the work pool. Raises `InstallationError`."""
     worker = os.environ.get("CLOUDTOSYS_WORKER", "warm")
     if worker not in POOLS:
-        raise ConfigurationError(f"CLOUDTOSYS_WORKER deve ser warm ou process, não {worker!r}.")
+        raise InstallationError(f"CLOUDTOSYS_WORKER deve ser warm ou process, não {worker!r}.")
     return POOLS[worker]
 
 

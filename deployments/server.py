@@ -12,7 +12,7 @@ from pathlib import Path
 
 import httpx
 
-from core.errors import ConfigurationError
+from core.errors import InstallationError
 
 AUTH_FILE = "prefect-auth"
 LEASES = "prefect.server.concurrency.lease_storage.filesystem"
@@ -51,11 +51,11 @@ def client_environment(port: int, auth: str) -> dict[str, str]:
 def environment(folder: Path, database_url: str, port: int, auth: str) -> dict[str, str]:
     """Settings of the server, beside the caller's own environment. `folder` is the data folder.
 
-    `database_url` is `postgresql+asyncpg://…`. Raises `ConfigurationError` for another database: on SQLite
+    `database_url` is `postgresql+asyncpg://…`. Raises `InstallationError` for another database: on SQLite
     Prefect answers 503 under load.
     """
     if not database_url.startswith("postgresql+asyncpg://"):
-        raise ConfigurationError("O banco do Prefect deve ser PostgreSQL (postgresql+asyncpg://…).")
+        raise InstallationError("O banco do Prefect deve ser PostgreSQL (postgresql+asyncpg://…).")
     return client_environment(port, auth) | {
         "PREFECT_HOME": str(folder / "prefect"),
         "PREFECT_SERVER_DATABASE_CONNECTION_URL": database_url,
@@ -94,7 +94,7 @@ def command(port: int) -> list[str]:
 
 
 def wait_ready(url: str, auth: str, timeout: float) -> float:
-    """Seconds until the server answers its health check and a real read. Raises `ConfigurationError`.
+    """Seconds until the server answers its health check and a real read. Raises `InstallationError`.
 
     The health check alone says yes while the database does not answer.
     """
@@ -105,7 +105,7 @@ def wait_ready(url: str, auth: str, timeout: float) -> float:
             if _answers(client):
                 return time.monotonic() - begun
             time.sleep(0.1)
-    raise ConfigurationError(
+    raise InstallationError(
         f"O servidor Prefect não respondeu em {timeout:.0f} s. Confira o log dele e se a porta está livre."
     )
 
@@ -118,5 +118,5 @@ def _answers(client: httpx.Client) -> bool:
     except httpx.HTTPError:
         return False
     if read.status_code in (401, 403):
-        raise ConfigurationError("O servidor Prefect recusou a senha: outro servidor usa esta porta?")
+        raise InstallationError("O servidor Prefect recusou a senha: outro servidor usa esta porta?")
     return read.status_code == 200

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.address import Guard
-from core.errors import AddressRefused, ConfigurationError, TransientError
+from core.errors import AddressRefused, ConfigurationError, HostNotFound
 from core.http import client
 
 # IPv4 that is not on the internet, as it may be written.
@@ -161,7 +161,7 @@ async def test_a_name_that_changes_after_the_check_is_checked_again(dns: Answers
 
 
 async def test_a_name_that_does_not_exist() -> None:
-    with pytest.raises(TransientError, match="DNS"):
+    with pytest.raises(HostNotFound, match="DNS"):
         await Guard().resolve("nao-existe.invalid", 443)
 
 
@@ -256,3 +256,10 @@ def test_plain_http_opens_no_private_address() -> None:
 def test_a_network_that_cannot_be_read_is_told_to_the_operator(entry: str) -> None:
     with pytest.raises(ConfigurationError, match="hosts privados"):
         Guard(private=frozenset({entry}))
+
+
+@pytest.mark.parametrize("url", ["https://10.1.2.3", "https://[fd00::1]", "https://169.254.169.254/latest"])
+def test_a_private_address_is_refused_as_it_is_typed(url: str) -> None:
+    with pytest.raises(AddressRefused, match="rede privada"):
+        Guard().check_url(url)
+    Guard(private=frozenset({"10.0.0.0/8", "fd00::/8", "169.254.169.254"})).check_url(url)
