@@ -162,9 +162,8 @@ async def create(
         "notes": _note(notes),
     }
     async with tenant_transaction(engine, tenant_id) as connection:
-        await _require_alive(connection, kind, internal_id)
+        await require_free(connection, integration_id, kind, internal_id=internal_id, external_id=external_id)
         parent = await _parent(connection, values) if kind == VARIANTS else None
-        await _refuse_taken(connection, values)
         try:
             async with connection.begin_nested():
                 await connection.execute(_INSERT, values | {"parent": parent})
@@ -274,6 +273,15 @@ async def release_missing(
         await connection.execute(_RELEASE, {"ids": chosen})
         await audit.record_each(connection, tenant_id, by, "mapping.release", [str(id_) for id_ in chosen])
     return len(chosen)
+
+
+async def require_free(
+    connection: AsyncConnection, integration_id: UUID, kind: str, *, internal_id: UUID, external_id: str
+) -> None:
+    """Raises `RecordUnknown` and `MappingExists` where the two cannot be linked."""
+    await _require_alive(connection, kind, internal_id)
+    values = {"integration": integration_id, "kind": kind, "internal": internal_id, "external": external_id}
+    await _refuse_taken(connection, values)
 
 
 async def _require_alive(connection: AsyncConnection, kind: str, internal_id: UUID) -> None:

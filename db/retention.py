@@ -16,6 +16,8 @@ _STEPS = {
     " WHERE state = 'resolved' AND created_at < now() - interval '90 days' LIMIT :step)",
     "logs": "DELETE FROM sync.sync_log WHERE id IN (SELECT id FROM sync.sync_log"
     " WHERE ended_at < now() - interval '730 days' LIMIT :step)",
+    "discoveries": "DELETE FROM sync.discovery WHERE id IN (SELECT id FROM sync.discovery"
+    " WHERE created_at < now() - interval '90 days' LIMIT :step)",
     "webhook_events": "DELETE FROM sync.webhook_event WHERE id IN (SELECT id FROM sync.webhook_event"
     " WHERE processed_at < now() - interval '30 days' LIMIT :step)",
 }
@@ -28,6 +30,7 @@ class Swept:
     payloads: int = 0
     issues: int = 0
     logs: int = 0
+    discoveries: int = 0
     webhook_events: int = 0
 
 

@@ -17,7 +17,7 @@ from core.errors import ConfigurationError
 from db.deploy import PairState, alone, keep_deployments, read_deployment, read_pairs
 from deployments.client import TAG, Api, Json, PrefectRefused, moment, pair_of
 from deployments.desired import SLUG, Desired, desired, differences, pool
-from deployments.fixed import FIXED, Fixed
+from deployments.fixed import DISCOVERY, FIXED, Fixed
 
 AT_ONCE = 8
 
@@ -97,6 +97,22 @@ class Prefect:
         if deployment_id is None:
             raise ConfigurationError("O par não existe mais ou a entidade ainda não tem fluxo.")
         return UUID((await self._api.call("POST", path.format(deployment_id), body))["id"])
+
+    async def discover(self, pair_id: UUID, discovery_id: UUID, *, apply: bool = False) -> UUID:
+        """Ask for a discovery now; returns the flow run's id. Raises `PrefectUnavailable`."""
+        path = f"/deployments/name/{DISCOVERY.flow}/{DISCOVERY.name}"
+        try:
+            found = await self._api.call("GET", path)
+        except PrefectRefused as error:
+            if error.status != 404:
+                raise
+            await self.reconcile()
+            found = await self._api.call("GET", path)
+        body: Json = {
+            "parameters": {"pair_id": str(pair_id), "discovery_id": str(discovery_id), "apply": apply},
+            "state": {"type": "SCHEDULED", "name": "Scheduled"},
+        }
+        return UUID((await self._api.call("POST", f"/deployments/{found['id']}/create_flow_run", body))["id"])
 
     async def cancel(self, flow_run_id: UUID) -> None:
         """Ask the run to stop; one that has not started ends at once."""

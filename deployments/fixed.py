@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from deployments.cadence import ZONE
 from deployments.client import Json
 from deployments.desired import VERSION, Desired
+from deployments.form import discovery_form
 
 SYSTEM_TAG = "cloudtosys-system"
 
@@ -16,10 +17,11 @@ class Fixed:
     name: str
     entrypoint: str
     description: str
-    cron: str
+    cron: str | None = None
+    form: Json | None = None
 
     def desired(self, pool_name: str) -> Desired:
-        schedule: Json = {"cron": self.cron, "timezone": ZONE, "day_or": True}
+        """One with a schedule has no parameters and runs one at a time."""
         fields: Json = {
             "version": VERSION,
             "description": self.description,
@@ -27,12 +29,24 @@ class Fixed:
             "tags": [SYSTEM_TAG],
             "entrypoint": self.entrypoint,
             "work_pool_name": pool_name,
-            "concurrency_limit": 1,
-            "concurrency_options": {"collision_strategy": "CANCEL_NEW"},
         }
+        if self.form is not None:
+            fields |= {"parameter_openapi_schema": self.form, "enforce_parameter_schema": True}
+        if self.cron is None:
+            return Desired(self.flow, self.name, fields, None, active=False)
+        fields |= {"concurrency_limit": 1, "concurrency_options": {"collision_strategy": "CANCEL_NEW"}}
+        schedule: Json = {"cron": self.cron, "timezone": ZONE, "day_or": True}
         return Desired(self.flow, self.name, fields, schedule, active=True)
 
 
+DISCOVERY = Fixed(
+    flow="discover",
+    name="Descoberta de vínculos",
+    entrypoint="flows.discovery.discover",
+    description="Propõe vínculos entre registros que já existem nos dois lados, por SKU, GTIN, CPF/CNPJ, "
+    "e-mail, número, slug ou nome.",
+    form=discovery_form(),
+)
 FIXED = (
     Fixed(
         flow="housekeeping",
@@ -42,4 +56,5 @@ FIXED = (
         "logs 2 anos.",
         cron="20 5 * * *",
     ),
+    DISCOVERY,
 )

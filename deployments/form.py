@@ -41,3 +41,36 @@ def form(entity: Entity) -> Json:
         "required": ["pair_id"],
         "definitions": {},
     }
+
+
+def discovery_form() -> Json:
+    """As `form`, for `pair_id`, `apply` and `discovery_id` of the discovery."""
+    return {
+        "title": "Descoberta de vínculos",
+        "type": "object",
+        "properties": {
+            "pair_id": {
+                "title": "Par",
+                "description": "O id de um par: a descoberta vale para sua integração e entidade.",
+                "type": "string",
+                "format": "uuid",
+                "position": 0,
+            },
+            "apply": {
+                "title": "Aplicar",
+                "description": "Cria os vínculos sem ambiguidade; sem isto, só propõe.",
+                "type": "boolean",
+                "default": False,
+                "position": 1,
+            },
+            "discovery_id": {
+                "title": "Descoberta",
+                "description": "Preenchido pelo CloudToSys: deixe vazio.",
+                "anyOf": [{"type": "string", "format": "uuid"}, {"type": "null"}],
+                "default": None,
+                "position": 2,
+            },
+        },
+        "required": ["pair_id"],
+        "definitions": {},
+    }

@@ -85,6 +85,7 @@ product = Table(
     Column("category_ids", ARRAY(Uuid), nullable=False, server_default=text("'{}'")),
     Column("image_urls", ARRAY(Text), nullable=False, server_default=text("'{}'")),
     unique_alive("uq_product_sku", "tenant_id", "sku"),
+    Index("ix_product_gtin", "tenant_id", "gtin", postgresql_where=text("gtin IS NOT NULL")),
     schema="erp",
 )
 
@@ -143,6 +144,7 @@ customer = Table(
     Column("phone", Text),
     CheckConstraint("person_type IN ('F', 'J')", name="person_type"),
     unique_alive("uq_customer_document", "tenant_id", "document", also=" AND document IS NOT NULL"),
+    Index("ix_customer_email", "tenant_id", text("lower(email)"), postgresql_where=text("email IS NOT NULL")),
     schema="erp",
 )
 

@@ -15,7 +15,8 @@ from core.errors import ConfigurationError
 from db.deploy import PairState
 from deployments.desired import ENTITIES, POOLS, desired, pool
 from deployments.fixed import FIXED
-from deployments.form import form
+from deployments.form import discovery_form, form
+from flows.discovery import discover
 
 ROOT = Path(__file__).parents[2]
 
@@ -89,6 +90,17 @@ def test_the_work_pool_is_chosen_by_the_environment(monkeypatch: pytest.MonkeyPa
         pool()
 
 
+def test_the_form_of_discovery_is_that_of_its_flow() -> None:
+    derived = parameter_schema(discover).model_dump_for_openapi()
+    ours = discovery_form()
+    assert ours["required"] == derived["required"]
+    assert ours["properties"].keys() == derived["properties"].keys()
+    for key, field in derived["properties"].items():
+        words = {name: ours["properties"][key][name] for name in ("title", "description")}
+        assert ours["properties"][key] == field | words
+        assert words["title"] != key
+
+
 def test_prefect_yaml_declares_the_fixed_deployments() -> None:
     declared = yaml.safe_load((ROOT / "prefect.yaml").read_text())["deployments"]
     assert len(declared) == len(FIXED)
@@ -98,7 +110,7 @@ def test_prefect_yaml_declares_the_fixed_deployments() -> None:
         assert entry["entrypoint"] == aim.fields["entrypoint"]
         assert entry["description"] == aim.fields["description"]
         assert entry["tags"] == aim.fields["tags"]
-        assert entry["schedules"][0]["cron"] == fixed.cron
+        assert [schedule["cron"] for schedule in entry["schedules"]] == [fixed.cron] * bool(fixed.cron)
         assert entry["work_pool"]["name"] == "cloudtosys"
         module, _, name = fixed.entrypoint.rpartition(".")
         assert getattr(importlib.import_module(module), name).name == fixed.flow

@@ -151,6 +151,8 @@ INDEXES = (
     " WHERE lapsed_at IS NULL",
     "CREATE UNIQUE INDEX uq_discovery_running ON sync.discovery (integration_id, entity)"
     " WHERE state = 'running'",
+    "CREATE INDEX ix_product_gtin ON erp.product (tenant_id, gtin) WHERE gtin IS NOT NULL",
+    "CREATE INDEX ix_customer_email ON erp.customer (tenant_id, lower(email)) WHERE email IS NOT NULL",
     "CREATE INDEX ix_audit_log_target ON sync.audit_log (tenant_id, target)",
     "CREATE INDEX ix_proposal_discovery ON sync.proposal (discovery_id, state, id)",
     "CREATE UNIQUE INDEX uq_channel_name ON sync.channel (tenant_id, lower(name))",
@@ -250,7 +252,7 @@ def downgrade() -> None:
         "REVOKE ALL ON sync.outbox FROM cloudtosys_dispatcher",
         "DROP INDEX sync.ix_mapping_incomplete, sync.ix_issue_due, sync.ix_issue_open_internal,"
         " sync.ix_outbox_pair, sync.uq_outbox_open, sync.ix_audit_log_target,"
-        " sync.uq_pair_entity",
+        " sync.uq_pair_entity, erp.ix_product_gtin, erp.ix_customer_email",
         "UPDATE sync.mapping SET synced_at = now() WHERE synced_at IS NULL",
         "ALTER TABLE sync.mapping ALTER COLUMN synced_at SET NOT NULL",
         "ALTER TABLE sync.mapping DROP CONSTRAINT ck_mapping_orphaned_by",
