@@ -8,6 +8,7 @@ so one whose answer is lost is looked for and never sent twice (`core.settling`)
 import asyncio
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 
 from uuid_utils.compat import uuid7
 
@@ -22,6 +23,13 @@ from core.ports import Cursor
 from core.sides import Linked
 from core.spec import Raw, Writing, Written
 from core.trees import tree, tree_hash
+
+
+async def start(job: Job) -> None:
+    """Records to be tried again come first; a full run compares every record of the ERP."""
+    job.due = await job.erp_side.due()
+    if job.full:
+        job.cursor = replace(job.cursor, change_seq=0, change_id=None)
 
 
 async def fetch(job: Job, cursor: Cursor) -> Outbatch:

@@ -10,7 +10,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from uuid_utils.compat import uuid7
 
-from core.entities import Direction, Entity, IntegrationStatus, Matching, RunStatus, Trigger
+from core.entities import ConflictPolicy, Direction, Entity, IntegrationStatus, Matching, RunStatus, Trigger
 from core.errors import ConfigurationError, SyncError
 from core.ports import Cursor
 from db.session import system_transaction, tenant_transaction
@@ -18,7 +18,7 @@ from db.vault import Vault
 
 _PAIR = text(
     "SELECT p.id, p.tenant_id, p.integration_id, p.entity, p.direction, p.last_full_at, i.provider, i.name,"
-    " i.base_url, i.settings, i.matching, i.branch_id, i.status FROM sync.pair p"
+    " i.base_url, i.settings, i.matching, i.branch_id, i.status, p.conflict_policy FROM sync.pair p"
     " JOIN sync.integration i ON i.id = p.integration_id WHERE p.id = :pair AND i.deleted_at IS NULL"
 )
 _TAKE = text(
@@ -34,7 +34,7 @@ _DEAD = text(
 _LOG = text(
     "INSERT INTO sync.sync_log (id, tenant_id, integration_id, pair_id, entity, direction, status,"
     " initiated_by, flow_run_id, slot_at, ended_at, message)"
-    " VALUES (:id, :tenant, :integration, :pair, :entity, 'import', :status, :initiated_by, :flow_run,"
+    " VALUES (:id, :tenant, :integration, :pair, :entity, :direction, :status, :initiated_by, :flow_run,"
     " :slot, CASE WHEN :status = 'running' THEN NULL ELSE now() END, :message)"
     " ON CONFLICT (flow_run_id, direction) DO NOTHING"
 )
@@ -75,17 +75,26 @@ class PairRow:
     matching: Matching
     branch_id: UUID | None
     status: IntegrationStatus
+    policy: ConflictPolicy = ConflictPolicy.ASK
+
+    @property
+    def phases(self) -> tuple[Direction, ...]:
+        """The runs that make up one run of the pair: both directions are an import and then an export."""
+        if self.direction is Direction.BOTH:
+            return Direction.IMPORT, Direction.EXPORT
+        return (self.direction,)
 
 
 @dataclass(frozen=True, slots=True)
 class Lease:
-    """The right to write for a pair, held by one run; `token` fences off the runs before it."""
+    """The right to write for a pair, held by one run of one direction; `token` fences off those before it."""
 
     pair: PairRow
     log_id: UUID
     token: int
     seconds: float
     cursor: Cursor
+    direction: Direction = Direction.IMPORT
 
 
 async def read_pair(engine: AsyncEngine, pair_id: UUID) -> PairRow:
@@ -110,6 +119,7 @@ async def read_pair(engine: AsyncEngine, pair_id: UUID) -> PairRow:
         matching=Matching(row.matching),
         branch_id=row.branch_id,
         status=IntegrationStatus(row.status),
+        policy=ConflictPolicy(row.conflict_policy),
     )
 
 
@@ -117,6 +127,7 @@ async def open_run(
     engine: AsyncEngine,
     pair: PairRow,
     *,
+    direction: Direction = Direction.IMPORT,
     initiated_by: Trigger,
     flow_run_id: UUID | None,
     slot_at: datetime | None,
@@ -130,6 +141,7 @@ async def open_run(
         "integration": pair.integration_id,
         "pair": pair.id,
         "entity": pair.entity.value,
+        "direction": direction.value,
         "initiated_by": initiated_by.value,
         "flow_run": flow_run_id,
         "slot": slot_at,
@@ -145,7 +157,7 @@ async def open_run(
         await connection.execute(_LOG, {**log, "status": "running", "message": ""})
         row = (await connection.execute(_CURSOR, {"pair": pair.id})).one_or_none()
     cursor = Cursor(*row) if row else Cursor()
-    return Lease(pair, log_id, token, lease_seconds, cursor)
+    return Lease(pair, log_id, token, lease_seconds, cursor, direction)
 
 
 async def renew(engine: AsyncEngine, lease: Lease) -> bool:

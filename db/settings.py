@@ -7,11 +7,13 @@ from pathlib import Path
 from core.errors import InstallationError
 
 DEFAULT_LEASE_SECONDS = 60.0
+DEFAULT_LOOK_AGAIN = "15,45"
 
 
 @dataclass(frozen=True, slots=True)
 class Environment:
-    """`keys_file` holds the Fernet keys, newest first; `private_hosts` may be private on purpose."""
+    """`keys_file` holds the Fernet keys, newest first; `private_hosts` may be private on purpose. A create
+    whose answer was lost is looked for after each of the `look_again` seconds."""
 
     database_url: str
     keys_file: Path | None
@@ -21,6 +23,7 @@ class Environment:
     plain_http: bool
     ca_file: str | None
     prefect_ui_url: str
+    look_again: tuple[float, ...]
 
 
 def read() -> Environment:
@@ -41,6 +44,7 @@ def read() -> Environment:
         plain_http=os.environ.get("CLOUDTOSYS_ALLOW_HTTP", "") == "1",
         ca_file=os.environ.get("CLOUDTOSYS_CA_FILE") or None,
         prefect_ui_url=os.environ.get("CLOUDTOSYS_PREFECT_UI_URL", "").rstrip("/"),
+        look_again=_moments("CLOUDTOSYS_LOOK_AGAIN_SECONDS", DEFAULT_LOOK_AGAIN),
     )
 
 
@@ -57,3 +61,10 @@ def _seconds(name: str, default: float) -> float:
         return float(os.environ.get(name, default))
     except ValueError:
         raise InstallationError(f"{name} deve ser um número de segundos.") from None
+
+
+def _moments(name: str, default: str) -> tuple[float, ...]:
+    try:
+        return tuple([float(part) for part in os.environ.get(name, default).split(",")])
+    except ValueError:
+        raise InstallationError(f"{name} deve ser uma lista de segundos, como {default}.") from None

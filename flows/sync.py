@@ -11,11 +11,24 @@ from prefect.states import Completed, Failed
 from pydantic import Field
 
 from core.batch import Batch, Job
-from core.entities import Entity, RunStatus, Trigger
+from core.entities import Direction, Entity, RunStatus, Trigger
 from core.errors import SyncError
-from tasks.job import Run, open_run
-from tasks.sync import fetch, map_records, transform, upsert
+from core.ports import Cursor
+from tasks.job import Run, open_run, phases
+from tasks.sync import (
+    compare,
+    fetch,
+    fetch_changes,
+    map_changes,
+    map_records,
+    send,
+    settle,
+    transform,
+    upsert,
+)
 
+SETTLE_MARGIN = 0.5
+"""Seconds after a look is due before it is made: clocks of the process and the database differ."""
 MAX_BATCHES = 2000
 """A longer backlog goes on in the next run, from the saved cursor."""
 
@@ -26,23 +39,35 @@ StartedBy = Annotated[Trigger, Field(title="Iniciado por")]
 
 async def run(pair_id: UUID, entity: Entity, full: bool, initiated_by: Trigger) -> State:
     """Run a pair to the end of its scan. Every way to end is in the sync log; Prefect shows the summary."""
-    context = FlowRunContext.get()
-    flow_run = context.flow_run if context else None
-    by_schedule = flow_run is not None and flow_run.auto_scheduled
     try:
-        async with open_run(
-            pair_id,
-            entity,
-            full=full,
-            initiated_by=Trigger.SCHEDULE if by_schedule else initiated_by,
-            flow_run_id=flow_run.id if flow_run else None,
-            slot_at=flow_run.expected_start_time if flow_run and by_schedule else None,
-        ) as ended:
-            if ended is not None and ended.job is not None:
-                await _batches(ended.job)
+        ended: Run | None = None
+        for direction in await phases(pair_id):
+            ended = await _phase(pair_id, entity, direction, full, initiated_by)
+            if ended is None or ended.status not in (RunStatus.SUCCESS, RunStatus.PARTIAL):
+                break
     except SyncError as error:  # before there was a log to write it to
         return Failed(message=f"{error.advice.title}: {error.message} {error.advice.remedy}")
     return _state(ended)
+
+
+async def _phase(
+    pair_id: UUID, entity: Entity, direction: Direction, full: bool, initiated_by: Trigger
+) -> Run | None:
+    context = FlowRunContext.get()
+    flow_run = context.flow_run if context else None
+    by_schedule = flow_run is not None and flow_run.auto_scheduled
+    async with open_run(
+        pair_id,
+        entity,
+        direction=direction,
+        full=full,
+        initiated_by=Trigger.SCHEDULE if by_schedule else initiated_by,
+        flow_run_id=flow_run.id if flow_run else None,
+        slot_at=flow_run.expected_start_time if flow_run and by_schedule else None,
+    ) as ended:
+        if ended is not None and ended.job is not None:
+            await (_import if direction is Direction.IMPORT else _export)(ended.job)
+    return ended
 
 
 def _state(ended: Run | None) -> State:
@@ -53,7 +78,7 @@ def _state(ended: Run | None) -> State:
     return Completed(message=f"{ended.status}: {ended.summary}")
 
 
-async def _batches(job: Job) -> None:
+async def _import(job: Job) -> None:
     """Write each batch while the next one is fetched."""
     batch: Batch | None = await fetch(job, job.cursor)
     for _ in range(MAX_BATCHES):
@@ -68,6 +93,29 @@ async def _batches(job: Job) -> None:
                 following.cancel()
                 await asyncio.gather(following, return_exceptions=True)
             raise
+
+
+async def _export(job: Job) -> None:
+    """Write what changed; then stay for the creates whose answer was lost, until they are settled."""
+    await settle(job)
+    await _changes(job)
+    for seconds in (*job.look_again, job.look_again[-1]):
+        if not job.doubtful:
+            return
+        await asyncio.sleep(seconds + SETTLE_MARGIN)
+        await settle(job)
+        if job.due:
+            job.selective = True
+            await _changes(job)
+
+
+async def _changes(job: Job) -> None:
+    cursor: Cursor | None = job.cursor
+    for _ in range(MAX_BATCHES):
+        if cursor is None:
+            return
+        batch = await fetch_changes(job, cursor)
+        cursor = await send(job, await compare(job, await map_changes(job, batch)))
 
 
 @flow(name="sync-products", persist_result=False)

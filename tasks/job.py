@@ -11,16 +11,19 @@ import httpx
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from core import engine as rules
+from core import exporting
 from core.address import Guard
 from core.batch import Job
-from core.entities import Entity, RunStatus, Trigger
+from core.entities import Direction, Entity, RunStatus, Trigger
 from core.errors import ConfigurationError, LeaseLost, RateLimited, SyncError
 from core.http import client
 from core.source import HttpSource
 from core.spec import Provider, Settings
 from db import runs
+from db.exports import PgErp
 from db.ledger import Bound
 from db.limiter import PgLimiter
+from db.projection import View
 from db.session import engine
 from db.settings import Environment, read
 from db.store import PgStore
@@ -67,17 +70,24 @@ class Run:
         )
 
 
+async def phases(pair_id: UUID) -> tuple[Direction, ...]:
+    """The runs that make up one run of a pair, in their order."""
+    return (await runs.read_pair(engine(read().database_url), pair_id)).phases
+
+
 @asynccontextmanager
 async def open_run(
     pair_id: UUID,
     entity: Entity,
     *,
+    direction: Direction = Direction.IMPORT,
     full: bool,
     initiated_by: Trigger,
     flow_run_id: UUID | None,
     slot_at: datetime | None,
 ) -> AsyncIterator[Run | None]:
-    """The run of a pair, or None where it has to be skipped. Whatever happens inside, the log is closed.
+    """The run of a pair in one direction, or None where it has to be skipped. Whatever happens inside, the
+    log is closed.
 
     A `SyncError` raised inside ends the run with its class, cause and remedy, and goes no further.
     """
@@ -89,6 +99,7 @@ async def open_run(
     lease = await runs.open_run(
         database,
         pair,
+        direction=direction,
         initiated_by=initiated_by,
         flow_run_id=flow_run_id,
         slot_at=slot_at,
@@ -126,21 +137,17 @@ async def _job(
     environment: Environment, database: AsyncEngine, lease: runs.Lease, full: bool
 ) -> AsyncIterator[Job]:
     pair, provider = lease.pair, get(lease.pair.provider)
-    if pair.entity not in provider.resources:
-        raise ConfigurationError(f"{provider.name} não oferece {pair.entity.label}.")
+    _check_offer(provider, pair.entity, lease.direction)
     vault = from_environment(environment)
     settings = pair.settings | await runs.read_secrets(database, vault, pair.tenant_id, pair.integration_id)
-    bound = Bound(
-        tenant_id=pair.tenant_id,
-        integration_id=pair.integration_id,
-        pair_id=pair.id,
-        log_id=lease.log_id,
-        entity=pair.entity,
-        lease_token=lease.token,
-        lease_seconds=lease.seconds,
-        branch_id=await runs.read_branch(database, pair),
-        channel=f"{pair.provider}:{pair.integration_id}",
-    )
+    branch_id = await runs.read_branch(database, pair)
+    bound = _bound(lease, branch_id)
+    erp = None
+    if pair.direction is not Direction.IMPORT:
+        # What is published of an export without a branch is the stock of all of them.
+        branch = branch_id if pair.direction is Direction.BOTH else pair.branch_id
+        view = View(pair.integration_id, branch)
+        erp = PgErp(database, vault, bound, view, first_look=environment.look_again[0])
     async with connect(environment, provider, settings) as http:
         rate = provider.rate(settings)
         limiter = PgLimiter(database, provider.rate_key(settings), rate)
@@ -148,14 +155,44 @@ async def _job(
             provider=provider,
             entity=pair.entity,
             source=HttpSource(provider, settings, http, limiter, concurrency=rate.concurrency),
-            store=PgStore(database, vault, bound),
+            store=PgStore(database, vault, bound, erp),
             cursor=lease.cursor,
             matching=pair.matching,
             full=full,
             concurrency=rate.concurrency,
+            erp=erp,
+            two_way=pair.direction is Direction.BOTH,
+            policy=pair.policy,
+            look_again=environment.look_again,
         )
-        job.cursor = rules.start(job, pair.last_full_at, datetime.now(UTC))
+        if lease.direction is Direction.IMPORT:
+            job.cursor = rules.start(job, pair.last_full_at, datetime.now(UTC))
+        else:
+            await exporting.start(job)
         yield job
+
+
+def _check_offer(provider: Provider, entity: Entity, direction: Direction) -> None:
+    resource = provider.resources.get(entity)
+    if resource is None or direction not in resource.directions:
+        way = "exportação" if direction is Direction.EXPORT else "importação"
+        raise ConfigurationError(f"{provider.name} não oferece {way} de {entity.label}.")
+
+
+def _bound(lease: runs.Lease, branch_id: UUID) -> Bound:
+    pair = lease.pair
+    return Bound(
+        tenant_id=pair.tenant_id,
+        integration_id=pair.integration_id,
+        pair_id=pair.id,
+        log_id=lease.log_id,
+        entity=pair.entity,
+        lease_token=lease.token,
+        lease_seconds=lease.seconds,
+        branch_id=branch_id,
+        channel=f"{pair.provider}:{pair.integration_id}",
+        direction=lease.direction,
+    )
 
 
 def connect(environment: Environment, provider: Provider, settings: Settings) -> httpx.AsyncClient:

@@ -10,9 +10,10 @@ from typing import Any
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
-from core import engine
+from core import engine, exporting, settling
 from core.batch import Batch, Job
 from core.errors import RateLimited, SyncError
+from core.outgoing import Outbatch
 from core.ports import Cursor
 from tasks.failures import without_data
 
@@ -65,3 +66,42 @@ async def transform(job: Job, batch: Batch) -> Batch:
 async def upsert(job: Job, batch: Batch) -> Cursor | None:
     with without_data():
         return await engine.upsert(job, batch)
+
+
+@task(
+    name="fetch",
+    retries=len(RETRY_SECONDS),
+    retry_delay_seconds=RETRY_SECONDS,
+    retry_jitter_factor=0.5,
+    retry_condition_fn=is_transient,
+    cache_policy=NO_CACHE,
+    persist_result=False,
+)
+async def fetch_changes(job: Job, cursor: Cursor) -> Outbatch:
+    with without_data():
+        return await exporting.fetch(job, cursor)
+
+
+@task(name="map_records", cache_policy=NO_CACHE, persist_result=False)
+async def map_changes(job: Job, batch: Outbatch) -> Outbatch:
+    with without_data():
+        return exporting.map_records(job, batch)
+
+
+@task(name="transform", cache_policy=NO_CACHE, persist_result=False)
+async def compare(job: Job, batch: Outbatch) -> Outbatch:
+    with without_data():
+        return await exporting.transform(job, batch)
+
+
+@task(name="upsert", cache_policy=NO_CACHE, persist_result=False)
+async def send(job: Job, batch: Outbatch) -> Cursor | None:
+    """Not retried: a create may be sent once only, and the next run knows how to go on."""
+    with without_data():
+        return await exporting.upsert(job, batch)
+
+
+@task(cache_policy=NO_CACHE, persist_result=False)
+async def settle(job: Job) -> None:
+    with without_data():
+        await settling.settle(job)

@@ -129,6 +129,8 @@ stock_level = Table(
         postgresql_nulls_not_distinct=True,
     ),
     CheckConstraint("reserved >= 0 AND safety >= 0", name="not_negative"),
+    Index("ix_stock_level_product", "product_id"),
+    Index("ix_stock_level_variant", "variant_id", postgresql_where=text("variant_id IS NOT NULL")),
     schema="erp",
 )
 

@@ -146,6 +146,8 @@ INDEXES = (
     "CREATE UNIQUE INDEX uq_run_request_open ON sync.run_request (pair_id, kind, fingerprint)"
     " WHERE state IN ('waiting', 'running')",
     "CREATE INDEX ix_run_request_waiting ON sync.run_request (created_at) WHERE state = 'waiting'",
+    "CREATE INDEX ix_stock_level_product ON erp.stock_level (product_id)",
+    "CREATE INDEX ix_stock_level_variant ON erp.stock_level (variant_id) WHERE variant_id IS NOT NULL",
     "CREATE INDEX ix_scan_page_scan ON sync.scan_page (pair_id, scan_id)",
     "CREATE INDEX ix_record_override_live ON sync.record_override (integration_id, entity, direction)"
     " WHERE lapsed_at IS NULL",
@@ -202,6 +204,19 @@ END $$
 """
 
 
+# Stock of an item that was not linked yet is not published; once it is, its stock is a change to publish.
+TOUCH_STOCK = """
+CREATE FUNCTION sync.touch_stock() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  UPDATE erp.stock_level s SET updated_at = now() FROM added a
+  JOIN sync.pair p ON p.integration_id = a.integration_id AND p.entity = 'stock' AND p.direction <> 'import'
+  WHERE (a.entity = 'products' AND s.product_id = a.internal_id)
+    OR (a.entity = 'variants' AND s.variant_id = a.internal_id);
+  RETURN NULL;
+END $$
+"""
+
+
 def _triggers() -> list[str]:
     made = [
         f"CREATE TRIGGER touch_parent AFTER DELETE ON erp.{child} REFERENCING OLD TABLE AS gone"
@@ -212,6 +227,8 @@ def _triggers() -> list[str]:
         *made,
         "CREATE TRIGGER touch_customer AFTER DELETE ON erp.address REFERENCING OLD TABLE AS gone"
         " FOR EACH STATEMENT EXECUTE FUNCTION erp.touch_parent('customer', 'customer_id')",
+        "CREATE TRIGGER touch_stock AFTER INSERT ON sync.mapping REFERENCING NEW TABLE AS added"
+        " FOR EACH STATEMENT EXECUTE FUNCTION sync.touch_stock()",
     ]
 
 
@@ -228,6 +245,7 @@ def upgrade() -> None:
         # A link made by hand was never in step.
         "ALTER TABLE sync.mapping ALTER COLUMN synced_at DROP NOT NULL",
         TOUCH_PARENT,
+        TOUCH_STOCK,
         *_triggers(),
     ]
     for table in TABLES:
@@ -248,8 +266,11 @@ def downgrade() -> None:
         *(f"DROP TRIGGER touch_parent ON erp.{child}" for child in CHILDREN),
         "DROP TRIGGER touch_customer ON erp.address",
         "DROP FUNCTION erp.touch_parent()",
+        "DROP TRIGGER touch_stock ON sync.mapping",
+        "DROP FUNCTION sync.touch_stock()",
         "DROP POLICY dispatcher ON sync.outbox",
         "REVOKE ALL ON sync.outbox FROM cloudtosys_dispatcher",
+        "DROP INDEX erp.ix_stock_level_product, erp.ix_stock_level_variant",
         "DROP INDEX sync.ix_mapping_incomplete, sync.ix_issue_due, sync.ix_issue_open_internal,"
         " sync.ix_outbox_pair, sync.uq_outbox_open, sync.ix_audit_log_target,"
         " sync.uq_pair_entity, erp.ix_product_gtin, erp.ix_customer_email",
