@@ -29,13 +29,14 @@ def attach() -> Environment:
     Raises `InstallationError` when there is neither an installation running here nor a DATABASE_URL.
     """
     folder = data_folder()
-    if not os.environ.get("DATABASE_URL"):
-        running = state.read(folder)
-        if running is None:
-            raise InstallationError(
-                "Nada está em execução nesta pasta: inicie com `cloudtosys up`, vá à pasta onde ele foi "
-                "iniciado, ou informe DATABASE_URL."
-            )
+    given, running = os.environ.get("DATABASE_URL"), state.read(folder)
+    if not given and running is None:
+        raise InstallationError(
+            "Nada está em execução nesta pasta: inicie com `cloudtosys up`, vá à pasta onde ele foi "
+            "iniciado, ou informe DATABASE_URL."
+        )
+    # With a DATABASE_URL, an installation that runs its own PostgreSQL here is another one.
+    if running is not None and not (given and "DATABASE_URL" in running.environment):
         for name, value in running.environment.items():
             os.environ.setdefault(name, value)
     if not os.environ.get("CLOUDTOSYS_KEYS") and (folder / "keys").exists():

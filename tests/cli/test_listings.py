@@ -1,6 +1,7 @@
 """Every listing as a table, as JSON and page by page; what a command says where there is nothing to use."""
 
 import asyncio
+import os
 import socket
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,8 @@ import pytest
 from sqlalchemy import create_engine, text
 from sqlalchemy.pool import NullPool
 
+from cli import state
+from cli.installation import attach
 from cli.main import main
 from core.entities import Cadence, Direction, Entity
 from db import admin
@@ -135,6 +138,23 @@ def test_a_database_that_is_down_stops_the_start_and_leaves_nothing(
     assert "DATABASE_URL" in said
     assert not (tmp_path / "keys").exists()
     assert not list(tmp_path.rglob("state.json"))
+
+
+@pytest.mark.parametrize("embedded", [False, True])
+def test_on_a_postgresql_of_ones_own_commands_find_the_prefect_that_runs_here(
+    embedded: bool, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("PREFECT_API_URL", "")
+    monkeypatch.delenv("PREFECT_API_URL")
+    monkeypatch.setenv("CLOUDTOSYS_DATA", str(tmp_path))
+    monkeypatch.setenv("DATABASE_URL", "postgresql://cloudtosys@db.exemplo/x")
+    here = {"PREFECT_API_URL": "http://127.0.0.1:5701/api"}
+    if embedded:
+        here["DATABASE_URL"] = "postgresql://cloudtosys@/cloudtosys?host=/here"
+    with state.sole(tmp_path):
+        state.write(tmp_path, state.State(pid=os.getpid(), command="up", started_at="", environment=here))
+        attach()
+    assert os.environ.get("PREFECT_API_URL") == (None if embedded else here["PREFECT_API_URL"])
 
 
 def test_a_data_folder_that_cannot_be_used_is_named(
