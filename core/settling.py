@@ -15,6 +15,9 @@ from core.sides import Synced
 from core.spec import Raw
 from core.trees import encoded, tree, tree_hash
 
+FOR_A_PERSON = 100 * 365 * 86_400.0
+"""Seconds: this create is looked for by nobody but a person."""
+
 
 async def settle(job: Job) -> None:
     """Look for the creates that are due for a look; `job.doubtful` are those still unknown.
@@ -32,6 +35,8 @@ async def settle(job: Job) -> None:
         if job.writing.repeatable_creates:
             job.intents = {doubt.internal_id: doubt.id for doubt in due}
             _make_due(job, due)
+        else:
+            await job.erp_side.doubt([doubt.id for doubt in due], FOR_A_PERSON)
         return
     for start in range(0, len(due), job.batch_size):
         await _look(job, due[start : start + job.batch_size])

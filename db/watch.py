@@ -52,6 +52,13 @@ _RESUMABLE = text(
     " AND i.status = 'active' AND i.deleted_at IS NULL AND NOT EXISTS (SELECT FROM sync.sync_log n"
     " WHERE n.pair_id = l.pair_id AND n.started_at > l.started_at)"
 )
+_DOUBTFUL = text(
+    "SELECT DISTINCT o.pair_id FROM sync.outbox o JOIN sync.pair p ON p.id = o.pair_id"
+    " JOIN sync.integration i ON i.id = p.integration_id WHERE o.state IN ('sent', 'unknown')"
+    " AND coalesce(o.next_attempt_at, o.updated_at + make_interval(secs => :first)) < now()"
+    " AND (p.lease_log_id IS NULL OR p.lease_expires_at < now()) AND p.enabled AND i.status = 'active'"
+    " AND i.deleted_at IS NULL"
+)
 _KNOWN = text("SELECT flow_run_id, ended_at FROM sync.sync_log WHERE flow_run_id = ANY(:ids)")
 _INSERT = text(
     "INSERT INTO sync.sync_log (id, tenant_id, integration_id, pair_id, entity, direction, status,"
@@ -177,6 +184,12 @@ async def interrupted_runs(engine: AsyncEngine) -> list[Interrupted]:
         Interrupted(row.log_id, row.pair_id, Trigger(row.initiated_by), row.flow_run_id, row.deaths)
         for row in rows
     ]
+
+
+async def doubtful_pairs(engine: AsyncEngine, first_look: float) -> list[UUID]:
+    """Pairs at rest with creates outside whose outcome is unknown and that are due for a look."""
+    async with system_transaction(engine) as connection:
+        return [row[0] for row in await connection.execute(_DOUBTFUL, {"first": first_look})]
 
 
 async def logged(engine: AsyncEngine, flow_run_ids: Iterable[UUID]) -> dict[UUID, datetime | None]:

@@ -72,7 +72,7 @@ def say(event: str, **values: Any) -> None:
     sys.stdout.flush()
 
 
-def duties(api: Api, prefect: Prefect, mirror: Mirror, watchdog: Watchdog) -> list[Duty]:
+def duties(api: Api, prefect: Prefect, mirror: Mirror, watchdog: Watchdog, first_look: float) -> list[Duty]:
     async def answering() -> None:
         try:
             await api.call("POST", "/flows/filter", {"limit": 1})
@@ -92,6 +92,7 @@ def duties(api: Api, prefect: Prefect, mirror: Mirror, watchdog: Watchdog) -> li
         Duty("prefect", answering, watch),
         Duty("dead_runs", watchdog.close_dead, watch),
         Duty("resume", watchdog.resume, watch),
+        Duty("settle", lambda: watchdog.settle(first_look), watch),
         Duty("mirror", mirror.look, watch),
         Duty("slots", watchdog.check_slots, watch),
         Duty("reconcile", reconcile, RECONCILE_SECONDS),
@@ -111,7 +112,10 @@ async def watch_over() -> None:
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, asked.set)
         say("started")
-        tasks = [asyncio.create_task(duty.keep_doing()) for duty in duties(api, prefect, mirror, watchdog)]
+        tasks = [
+            asyncio.create_task(duty.keep_doing())
+            for duty in duties(api, prefect, mirror, watchdog, environment.look_again[0])
+        ]
         await asked.wait()
         for task in tasks:
             task.cancel()

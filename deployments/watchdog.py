@@ -74,6 +74,14 @@ class Watchdog:
             resumed += 1
         return resumed
 
+    async def settle(self, first_look: float) -> int:
+        """Run the pairs that left creates of unknown outcome behind; returns how many were asked for."""
+        pairs = await watch.doubtful_pairs(self._engine, first_look)
+        for pair in pairs:
+            key = f"settle:{pair}:{datetime.now(UTC):%Y%m%d%H%M}"
+            await self._prefect.trigger(pair, initiated_by=Trigger.REPROCESS, idempotency_key=key)
+        return len(pairs)
+
     async def check_slots(self) -> int:
         """Raise an alarm for each slot that passed without a run, and run it; returns how many."""
         for kind in (watch.MISSED_SLOT, watch.REPEATED_INTERRUPTION):
