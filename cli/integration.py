@@ -13,7 +13,7 @@ from cli.following import follow_up
 from cli.installation import database
 from cli.portuguese import command, group
 from core.address import Guard
-from core.entities import Cadence, Direction, Entity, IntegrationStatus, Matching
+from core.entities import Cadence, ConflictPolicy, Direction, Entity, IntegrationStatus, Matching
 from core.errors import ConfigurationError
 from core.spec import Provider
 from db import admin
@@ -62,6 +62,19 @@ def create(
         Option(metavar="<frequência>", parser=words.cadence, help="manual, 5min, 15min, 1h, diária."),
     ] = None,
     branch: Annotated[str, Option(metavar="<código>", help="Filial vinculada.")] = "",
+    matching: Annotated[
+        Matching | None,
+        Option(metavar="<como>", parser=words.matching, help="Pareamento: sku (padrão), id ou campo."),
+    ] = None,
+    policy: Annotated[
+        ConflictPolicy | None,
+        Option(
+            "--conflict",
+            metavar="<política>",
+            parser=words.policy,
+            help="Bidirecional, quando os dois lados mudam: erp, externo, recente ou perguntar (padrão).",
+        ),
+    ] = None,
     credentials_file: FileOption = None,
     settings: Settings = None,
     tenant: words.Tenant = "",
@@ -70,8 +83,8 @@ def create(
     kind = get(provider)
     wanted = direction or Direction.IMPORT
     rhythm = cadence or Cadence.MANUAL
-    chosen_entities = list(entities or kind.resources)
-    _check_offer(kind, chosen_entities, wanted, rhythm)
+    directions = _directions(kind, entities, wanted)
+    check_cadence(kind, rhythm)
 
     async def work() -> None:
         async with database() as engine:
@@ -90,9 +103,11 @@ def create(
                 settings=others,
                 secrets=secrets,
                 direction=wanted,
-                pairs=dict.fromkeys(chosen_entities, rhythm),
+                pairs=dict.fromkeys(directions, rhythm),
+                directions=directions,
                 branch_id=branch_id,
-                matching=Matching.SKU,
+                matching=matching or Matching.SKU,
+                policy=policy or ConflictPolicy.ASK,
             )
             found = await admin.create_integration(engine, from_environment(environment), draft)
             print(f"Integração {name} criada: id {found}.")
@@ -239,15 +254,24 @@ def _row(row: admin.IntegrationRow) -> dict[str, object]:
     }
 
 
-def _check_offer(kind: Provider, entities: list[Entity], direction: Direction, cadence: Cadence) -> None:
-    for entity in entities:
-        resource = kind.resources.get(entity)
-        if resource is None or direction not in resource.directions:
-            offered = ", ".join(item.label for item in kind.resources)
+def _directions(kind: Provider, entities: list[Entity] | None, wanted: Direction) -> dict[Entity, Direction]:
+    """Each entity's own direction: in a two-way integration what cannot be written is imported. Without
+    `entities` those that the provider offers."""
+    found: dict[Entity, Direction] = {}
+    for entity in entities or kind.resources:
+        offered = kind.resources[entity].directions if entity in kind.resources else frozenset()
+        if wanted in offered:
+            found[entity] = wanted
+        elif wanted is Direction.BOTH and Direction.IMPORT in offered:
+            found[entity] = Direction.IMPORT
+        elif entities:
+            labels = ", ".join(item.label for item in kind.resources)
             raise ConfigurationError(
-                f"{kind.name} não oferece {direction.label} {entity.label}. Entidades: {offered}."
+                f"{kind.name} não oferece {wanted.label} {entity.label}. Entidades: {labels}."
             )
-    check_cadence(kind, cadence)
+    if not found:
+        raise ConfigurationError(f"{kind.name} não oferece {wanted.label} nenhuma entidade.")
+    return found
 
 
 def check_cadence(kind: Provider, cadence: Cadence) -> None:

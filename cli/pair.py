@@ -11,7 +11,7 @@ from cli.following import follow_up
 from cli.installation import database
 from cli.integration import check_cadence
 from cli.portuguese import command, group
-from core.entities import Cadence, Direction, Entity
+from core.entities import Cadence, ConflictPolicy, Direction, Entity
 from db import admin
 from providers.registry import get
 
@@ -22,6 +22,7 @@ COLUMNS = {
     "direction_label": "Direção",
     "cadence_label": "Frequência",
     "enabled": "Ligado",
+    "policy_label": "Em conflito",
     "status_label": "Status da integração",
     "last_success_at": "Último sucesso",
 }
@@ -85,6 +86,21 @@ def schedule(
     _change(integration, entity, direction, tenant, cadence=cadence)
 
 
+@command(app)
+def policy(
+    integration: words.Integration,
+    entity: words.OneEntity,
+    choice: Annotated[
+        ConflictPolicy,
+        Argument(metavar="POLÍTICA", parser=words.policy, help="erp, externo, recente ou perguntar."),
+    ],
+    direction: words.OneDirection = None,
+    tenant: words.Tenant = "",
+) -> None:
+    """Diz qual lado vence quando os dois mudaram o mesmo campo (pares bidirecionais)."""
+    _change(integration, entity, direction, tenant, choice=choice)
+
+
 def _change(
     integration: str,
     entity: Entity,
@@ -93,6 +109,7 @@ def _change(
     *,
     enabled: bool | None = None,
     cadence: Cadence | None = None,
+    choice: ConflictPolicy | None = None,
 ) -> None:
     async def work() -> None:
         async with database() as engine:
@@ -101,10 +118,14 @@ def _change(
             if cadence is not None:
                 check_cadence(get(found.provider), cadence)
             pair = await chosen.pair(engine, found, entity, direction)
-            await admin.change_pair(engine, owner.id, pair.id, enabled=enabled, cadence=cadence)
+            await admin.change_pair(
+                engine, owner.id, pair.id, enabled=enabled, cadence=cadence, policy=choice
+            )
             state = "ligado" if (pair.enabled if enabled is None else enabled) else "desligado"
             rhythm = (cadence or pair.cadence).label
-            print(f"{found.name} · {entity.label} · {pair.direction.label}: {state}, {rhythm}.")
+            conflict = words.POLICY_LABELS[choice or pair.policy]
+            two_way = f"; em conflito: {conflict}" if pair.direction is Direction.BOTH else ""
+            print(f"{found.name} · {entity.label} · {pair.direction.label}: {state}, {rhythm}{two_way}.")
             await follow_up(engine)
 
     asyncio.run(work())
@@ -115,5 +136,6 @@ def _row(row: admin.PairRow) -> output.Row:
         "entity_label": row.entity.label,
         "direction_label": row.direction.label,
         "cadence_label": row.cadence.label,
+        "policy_label": words.POLICY_LABELS[row.policy] if row.direction is Direction.BOTH else "",
         "status_label": words.STATUS_LABELS[row.status],
     }

@@ -5,7 +5,15 @@ from typing import Annotated, TypeVar
 
 from typer import Argument, BadParameter, Option
 
-from core.entities import Cadence, Direction, Entity, IntegrationStatus, RunStatus
+from core.entities import (
+    Cadence,
+    ConflictPolicy,
+    Direction,
+    Entity,
+    IntegrationStatus,
+    Matching,
+    RunStatus,
+)
 
 Word = TypeVar("Word")
 
@@ -31,6 +39,23 @@ CADENCES = {
     "diaria": Cadence.DAILY,
     "diária": Cadence.DAILY,
 } | {cadence.value: cadence for cadence in Cadence}
+POLICIES = {
+    "erp": ConflictPolicy.ERP_WINS,
+    "externo": ConflictPolicy.EXTERNAL_WINS,
+    "recente": ConflictPolicy.NEWEST,
+    "perguntar": ConflictPolicy.ASK,
+} | {policy.value: policy for policy in ConflictPolicy}
+MATCHINGS = {
+    "sku": Matching.SKU,
+    "id": Matching.ID,
+    "campo": Matching.CUSTOM_FIELD,
+} | {matching.value: matching for matching in Matching}
+POLICY_LABELS = {
+    ConflictPolicy.ERP_WINS: "vence o ERP",
+    ConflictPolicy.EXTERNAL_WINS: "vence o externo",
+    ConflictPolicy.NEWEST: "vence o mais recente",
+    ConflictPolicy.ASK: "perguntar",
+}
 STATUS_LABELS = {
     IntegrationStatus.ACTIVE: "ativa",
     IntegrationStatus.PAUSED: "pausada",
@@ -49,6 +74,14 @@ def entities(typed: str) -> list[Entity]:
 
 def direction(typed: str) -> Direction:
     return _meant(DIRECTIONS, typed, "importar, exportar, bidirecional")
+
+
+def policy(typed: str) -> ConflictPolicy:
+    return _meant(POLICIES, typed, "erp, externo, recente, perguntar")
+
+
+def matching(typed: str) -> Matching:
+    return _meant(MATCHINGS, typed, "sku, id, campo")
 
 
 def cadence(typed: str) -> Cadence:

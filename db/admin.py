@@ -4,7 +4,7 @@ Every function raises `DatabaseUnavailable`.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -15,7 +15,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from uuid_utils.compat import uuid7
 
-from core.entities import Cadence, Direction, Entity, IntegrationStatus, Matching
+from core.entities import Cadence, ConflictPolicy, Direction, Entity, IntegrationStatus, Matching
 from core.errors import ConfigurationError
 from db import audit
 from db.session import system_transaction, tenant_transaction
@@ -57,17 +57,18 @@ _KEEP_SECRET = text(
 )
 _PAIRS = text(
     "SELECT p.id, p.integration_id, i.name AS integration, i.provider, p.entity, p.direction, p.cadence,"
-    " p.enabled, i.status, p.last_full_at, p.deployment_id, (SELECT max(l.ended_at) FROM sync.sync_log l"
-    " WHERE l.pair_id = p.id AND l.status IN ('success', 'partial')) AS last_success_at"
+    " p.enabled, p.conflict_policy AS policy, i.status, p.last_full_at, p.deployment_id,"
+    " (SELECT max(l.ended_at) FROM sync.sync_log l WHERE l.pair_id = p.id AND l.status IN ('success', 'partial')) AS last_success_at"
     " FROM sync.pair p JOIN sync.integration i ON i.id = p.integration_id"
     " WHERE i.deleted_at IS NULL ORDER BY lower(i.name), p.entity, p.direction"
 )
 _NEW_PAIR = text(
-    "INSERT INTO sync.pair (tenant_id, integration_id, entity, direction, cadence)"
-    " VALUES (:tenant, :id, :entity, :direction, :cadence)"
+    "INSERT INTO sync.pair (tenant_id, integration_id, entity, direction, cadence, conflict_policy)"
+    " VALUES (:tenant, :id, :entity, :direction, :cadence, :policy)"
 )
 _PAIR = text(
     "UPDATE sync.pair SET enabled = coalesce(CAST(:enabled AS boolean), enabled),"
+    " conflict_policy = coalesce(CAST(:policy AS text), conflict_policy),"
     " cadence = coalesce(CAST(:cadence AS text), cadence), updated_at = now() WHERE id = :id"
 )
 
@@ -110,6 +111,7 @@ class PairRow:
     direction: Direction
     cadence: Cadence
     enabled: bool
+    policy: ConflictPolicy
     status: IntegrationStatus
     last_full_at: datetime | None
     deployment_id: UUID | None
@@ -118,7 +120,8 @@ class PairRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Draft:
-    """An integration to be made. `settings` without secrets; `pairs`: entities with their cadence."""
+    """An integration to be made. `settings` without secrets; `pairs`: entities with their cadence; an entity
+    that is not in `directions` goes the integration's way."""
 
     tenant_id: UUID
     provider: str
@@ -128,7 +131,9 @@ class Draft:
     secrets: Mapping[str, str]
     direction: Direction
     pairs: Mapping[Entity, Cadence]
+    directions: Mapping[Entity, Direction] = field(default_factory=dict)
     matching: Matching = Matching.SKU
+    policy: ConflictPolicy = ConflictPolicy.ASK
     branch_id: UUID | None = None
 
 
@@ -186,9 +191,13 @@ async def create_integration(engine: AsyncEngine, vault: Vault, draft: Draft) ->
             await connection.execute(_NEW_INTEGRATION, values)
             await _keep_secrets(connection, vault, draft.tenant_id, found, draft.secrets)
             for entity, cadence in draft.pairs.items():
-                await connection.execute(
-                    _NEW_PAIR, values | {"entity": entity.value, "cadence": cadence.value}
-                )
+                pair = {
+                    "entity": entity.value,
+                    "direction": draft.directions.get(entity, draft.direction).value,
+                    "cadence": cadence.value,
+                    "policy": draft.policy.value,
+                }
+                await connection.execute(_NEW_PAIR, values | pair)
             details = {"provider": draft.provider, "entities": [entity.value for entity in draft.pairs]}
             await _audit(connection, draft.tenant_id, "integration.create", str(found), details)
     except IntegrityError:
@@ -241,9 +250,15 @@ async def change_pair(
     *,
     enabled: bool | None = None,
     cadence: Cadence | None = None,
+    policy: ConflictPolicy | None = None,
 ) -> None:
     """What is None stays as it is."""
-    values = {"id": pair_id, "enabled": enabled, "cadence": cadence.value if cadence else None}
+    values = {
+        "id": pair_id,
+        "enabled": enabled,
+        "cadence": cadence.value if cadence else None,
+        "policy": policy.value if policy else None,
+    }
     async with tenant_transaction(engine, tenant_id) as connection:
         await connection.execute(_PAIR, values)
         details = {name: value for name, value in values.items() if name != "id" and value is not None}
@@ -286,5 +301,6 @@ def _pair(row: Mapping[Any, Any]) -> PairRow:
     values["entity"] = Entity(values["entity"])
     values["direction"] = Direction(values["direction"])
     values["cadence"] = Cadence(values["cadence"])
+    values["policy"] = ConflictPolicy(values["policy"])
     values["status"] = IntegrationStatus(values["status"])
     return PairRow(**values)
