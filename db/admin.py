@@ -58,7 +58,8 @@ _KEEP_SECRET = text(
 _PAIRS = text(
     "SELECT p.id, p.integration_id, i.name AS integration, i.provider, p.entity, p.direction, p.cadence,"
     " p.enabled, p.conflict_policy AS policy, i.status, p.last_full_at, p.deployment_id,"
-    " (SELECT max(l.ended_at) FROM sync.sync_log l WHERE l.pair_id = p.id AND l.status IN ('success', 'partial')) AS last_success_at"
+    " (SELECT max(l.ended_at) FROM sync.sync_log l WHERE l.pair_id = p.id"
+    " AND l.status IN ('success', 'partial')) AS last_success_at"
     " FROM sync.pair p JOIN sync.integration i ON i.id = p.integration_id"
     " WHERE i.deleted_at IS NULL ORDER BY lower(i.name), p.entity, p.direction"
 )
