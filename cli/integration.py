@@ -206,7 +206,7 @@ def resume(integration: words.Integration, tenant: words.Tenant = "") -> None:
 @command(app)
 def delete(
     integration: words.Integration,
-    yes: Annotated[bool, Option("--yes", help="Não pede confirmação.")] = False,
+    yes: words.Yes = False,
     tenant: words.Tenant = "",
 ) -> None:
     """Exclui a integração e destrói suas credenciais; registros do ERP e logs ficam."""
@@ -222,13 +222,9 @@ def delete(
             await follow_up(engine)
 
     found = asyncio.run(find())
-    if not yes and not _confirmed(f"Excluir {found.name} e destruir suas credenciais?"):
+    if not yes and not output.confirmed(f"Excluir {found.name} e destruir suas credenciais?"):
         raise Exit(1)
     asyncio.run(work(found))
-
-
-def _confirmed(question: str) -> bool:
-    return input(f"{question} [s/N] ").strip().lower() in ("s", "sim")
 
 
 def _set_status(integration: str, tenant: str, status: IntegrationStatus) -> None:

@@ -1,20 +1,23 @@
 """`cloudtosys mapping`: which record of the ERP is which one outside."""
 
 import asyncio
-from typing import Annotated
+from typing import Annotated, Any
 from uuid import UUID
 
-from typer import Option
+from typer import Argument, Exit, Option
 
-from cli import chosen, output, words
+from cli import chosen, discovery, output, words
 from cli.installation import database
 from cli.portuguese import command, group
 from core.entities import Entity
-from db import listings
+from core.errors import ConfigurationError
+from db import listings, mappings
+from db.admin import ACTOR
+from db.audit import By
 
 app = group("Mapeamentos entre registros do ERP e externos.")
+app.add_typer(discovery.app)
 STATES = {"active": "ativo", "orphan": "órfão", "conflict": "conflito"}
-KINDS = {"variants": "variações"}
 COLUMNS = {
     "integration": "Integração",
     "entity_label": "Entidade",
@@ -24,6 +27,12 @@ COLUMNS = {
     "state_label": "Status",
     "notes": "Notas",
 }
+DETAILS = {"id": "Mapeamento", **COLUMNS, "orphaned_by": "Perdido por", "missing_at": "Não visto desde"}
+HISTORY = {"at": "Data/Hora", "actor": "Quem", "action": "Ação", "reason": "Motivo"}
+CONFLICTS = {"created_at": "Conflito de", "state": "Situação", "fields": "Campos", "resolved_by": "Por"}
+ISSUES = {"created_at": "Falha de", "message": "Mensagem", "state": "Situação"}
+
+Mapping = Annotated[UUID, Argument(metavar="MAPEAMENTO", help="Id do mapeamento (mapping list).")]
 
 
 @app.callback()
@@ -41,6 +50,7 @@ def list_(
         str | None, Option(metavar="<status>", parser=words.mapping_state, help="active, orphan ou conflict.")
     ] = None,
     external_id: Annotated[str, Option(metavar="<id>", help="Só com este ID externo.")] = "",
+    search: Annotated[str, Option(metavar="<texto>", help="Só com isto no ID externo.")] = "",
     after: Annotated[
         UUID | None, Option(metavar="<id>", help="Página seguinte: o último id da anterior.")
     ] = None,
@@ -61,6 +71,7 @@ def list_(
                 entity=entity.value if entity else None,
                 state=state,
                 external_id=external_id or None,
+                search=search,
                 after=after,
                 limit=limit,
             )
@@ -69,7 +80,139 @@ def list_(
     output.show(rows, COLUMNS, as_json=as_json, empty="Nenhum mapeamento.")
 
 
-def _row(row: listings.Row) -> listings.Row:
-    kind = row["entity"]
-    label = KINDS.get(kind) or Entity(kind).label
-    return row | {"entity_label": label, "state_label": STATES[row["state"]]}
+@command(app)
+def show(mapping: Mapping, as_json: words.Json = False, tenant: words.Tenant = "") -> None:
+    """Mostra um mapeamento com sua história: ações, conflitos e falhas."""
+
+    async def work() -> listings.Row:
+        async with database() as engine:
+            owner = await chosen.tenant(engine, tenant)
+            return await mappings.read(engine, owner.id, mapping)
+
+    row = _row(asyncio.run(work()))
+    if as_json:
+        output.print_json(row)
+        return
+    for key, heading in DETAILS.items():
+        print(f"{heading}: {output.cell(row[key])}")
+    for name, columns in (("history", HISTORY), ("conflicts", CONFLICTS), ("issues", ISSUES)):
+        if row[name]:
+            print()
+            output.show(row[name], columns, as_json=False, empty="")
+
+
+@command(app)
+def create(
+    integration: words.Integration,
+    entity: Annotated[
+        str,
+        Argument(metavar="ENTIDADE", parser=words.kind, help="produtos, variações, clientes, pedidos…"),
+    ],
+    internal_id: Annotated[UUID, Option(metavar="<uuid>", help="ID do registro no ERP.")],
+    external_id: Annotated[str, Option(metavar="<id>", help="ID no sistema externo.")],
+    notes: Annotated[str, Option(metavar="<texto>", help="Notas do mapeamento.")] = "",
+    reason: words.Reason = "",
+    tenant: words.Tenant = "",
+) -> None:
+    """Vincula um registro do ERP a um externo. A sincronização seguinte compara os dois."""
+
+    async def work() -> UUID:
+        async with database() as engine:
+            owner = await chosen.tenant(engine, tenant)
+            found = await chosen.integration(engine, owner.id, integration)
+            return await mappings.create(
+                engine,
+                owner.id,
+                found.id,
+                entity,
+                internal_id=internal_id,
+                external_id=external_id,
+                by=By(ACTOR, reason),
+                notes=notes,
+            )
+
+    print(f"Mapeamento criado: {asyncio.run(work())}")
+
+
+@command(app)
+def delete(
+    mapping: Mapping, reason: words.Reason = "", yes: words.Yes = False, tenant: words.Tenant = ""
+) -> None:
+    """Quebra o vínculo; os registros permanecem dos dois lados.
+
+    As variações e o estoque de um produto perdem o vínculo com ele.
+    """
+
+    async def work() -> listings.Row:
+        async with database() as engine:
+            owner = await chosen.tenant(engine, tenant)
+            return await mappings.delete(engine, owner.id, mapping, By(ACTOR, reason))
+
+    if not yes and not output.confirmed("Quebrar o vínculo? Os registros permanecem."):
+        raise Exit(1)
+    row = asyncio.run(work())
+    more = f" e {row['parts']} de variações e estoque" if row["parts"] else ""
+    print(f"Vínculo quebrado: ID externo {row['external_id']}, registro {row['internal_id']} do ERP{more}.")
+
+
+@command(app)
+def note(
+    mapping: Mapping,
+    notes: Annotated[str, Argument(metavar="NOTAS", help="Texto que substitui as notas; '' as apaga.")],
+    tenant: words.Tenant = "",
+) -> None:
+    """Escreve as notas de um mapeamento."""
+
+    async def work() -> None:
+        async with database() as engine:
+            owner = await chosen.tenant(engine, tenant)
+            await mappings.annotate(engine, owner.id, mapping, notes, By(ACTOR))
+
+    asyncio.run(work())
+    print("Notas gravadas.")
+
+
+@command(app)
+def orphans(
+    integration: words.Integration,
+    entity: words.OneEntity,
+    confirm: Annotated[bool, Option("--confirm", help="Foram mesmo excluídos: viram órfãos.")] = False,
+    release: Annotated[bool, Option("--release", help="Ainda existem: seguem ativos.")] = False,
+    mapping: Annotated[
+        list[UUID] | None, Option(metavar="<id>", help="Só este; repita para vários. Sem isto, todos.")
+    ] = None,
+    reason: words.Reason = "",
+    limit: words.Limit = 50,
+    as_json: words.Json = False,
+    tenant: words.Tenant = "",
+) -> None:
+    """Lista o que uma varredura completa não viu e espera decisão, e decide com --confirm ou --release.
+
+    Mais de 10 % ou 50 registros sumidos de uma vez não viram órfãos sozinhos. Nada é excluído do ERP.
+    """
+    if confirm and release:
+        raise ConfigurationError("Escolha --confirm ou --release, não os dois.")
+
+    async def work() -> list[listings.Row] | int:
+        async with database() as engine:
+            owner = await chosen.tenant(engine, tenant)
+            found = await chosen.integration(engine, owner.id, integration)
+            if confirm or release:
+                decide = mappings.confirm_missing if confirm else mappings.release_missing
+                scope = (found.id, entity.value, By(ACTOR, reason))
+                return await decide(engine, owner.id, *scope, ids=mapping or None)
+            return await listings.mappings(
+                engine, owner.id, integration_id=found.id, entity=entity.value, held=True, limit=limit
+            )
+
+    done = asyncio.run(work())
+    if isinstance(done, int):
+        print(f"{output.number(done)} {'órfãos confirmados' if confirm else 'mapeamentos liberados'}.")
+        return
+    columns = {"id": "Mapeamento", **COLUMNS, "missing_at": "Não visto desde"}
+    output.show([_row(row) for row in done], columns, as_json=as_json, empty="Nada espera decisão.")
+
+
+def _row(row: dict[str, Any]) -> dict[str, Any]:
+    labels = {"entity_label": mappings.LABELS[row["entity"]], "state_label": STATES[row["state"]]}
+    return row | labels

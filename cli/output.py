@@ -80,6 +80,10 @@ def moment(value: datetime) -> str:
     return value.astimezone(ZONE).strftime("%d/%m/%Y %H:%M")
 
 
+def confirmed(question: str) -> bool:
+    return input(f"{question} [s/N] ").strip().lower() in ("s", "sim")
+
+
 def print_error(error: SyncError) -> None:
     """What happened, why it usually does, and what to do."""
     lines = [f"Erro: {error.message}", f"Causa: {error.advice.cause}", f"Solução: {error.advice.remedy}"]

@@ -14,6 +14,7 @@ from core.entities import (
     Matching,
     RunStatus,
 )
+from core.ports import VARIANTS
 
 Word = TypeVar("Word")
 
@@ -63,6 +64,8 @@ STATUS_LABELS = {
     IntegrationStatus.DISABLED: "desativada",
 }
 
+PROPOSAL_STATES = {state: state for state in ("matched", "ambiguous", "unmatched", "applied", "dismissed")}
+
 
 def entity(typed: str) -> Entity:
     return _meant(ENTITIES, typed, "produtos, estoque, categorias, clientes, pedidos, nfs")
@@ -98,6 +101,15 @@ def mapping_state(typed: str) -> str:
     )
 
 
+def kind(typed: str) -> str:
+    """An entity, or a product's variants: what a mapping is about."""
+    return VARIANTS if typed.lower() in ("variacoes", "variações", VARIANTS) else entity(typed).value
+
+
+def proposal_state(typed: str) -> str:
+    return _meant(PROPOSAL_STATES, typed, ", ".join(PROPOSAL_STATES))
+
+
 def _meant(words: Mapping[str, Word], typed: str, usual: str) -> Word:
     try:
         return words["".join(typed.lower().split())]
@@ -115,4 +127,6 @@ OneDirection = Annotated[
 ]
 Tenant = Annotated[str, Option(metavar="<slug>", envvar="CLOUDTOSYS_TENANT", help="Tenant, se há vários.")]
 Json = Annotated[bool, Option("--json", help="Mostra JSON com chaves estáveis em vez de tabela.")]
+Reason = Annotated[str, Option(metavar="<texto>", help="Motivo, guardado na auditoria.")]
+Yes = Annotated[bool, Option("--yes", help="Não pede confirmação.")]
 Limit = Annotated[int, Option(min=1, max=10_000, metavar="<número>", help="Quantas linhas, no máximo.")]

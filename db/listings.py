@@ -12,7 +12,7 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from core.entities import RunStatus
+from core.entities import Entity, RunStatus
 from db.session import system_transaction, tenant_transaction
 
 POLL_SECONDS = 0.2
@@ -61,6 +61,18 @@ _MAPPINGS = text(
     " AND (CAST(:held AS boolean) IS NULL OR (m.missing_at IS NOT NULL) = :held)"
     " AND m.id > :after ORDER BY m.id LIMIT :limit"
 )
+_PROPOSALS = text(
+    "SELECT id, external_id, label, rule, state, internal_id, candidates FROM sync.proposal"
+    " WHERE discovery_id = :discovery AND (CAST(:state AS text) IS NULL OR state = :state)"
+    " AND id > :after ORDER BY id LIMIT :limit"
+)
+_CANDIDATES = {
+    Entity.PRODUCTS.value: "SELECT id, concat_ws(' · ', sku, name) FROM erp.product",
+    Entity.CATEGORIES.value: "SELECT id, concat_ws(' · ', nullif(slug, ''), name) FROM erp.category",
+    Entity.ORDERS.value: 'SELECT id, number FROM erp."order"',
+    Entity.CUSTOMERS.value: "SELECT id, coalesce('…' || right(document, 5), left(email, 1) || '…@'"
+    " || split_part(email, '@', 2), '') FROM erp.customer",
+}
 _FIRST = UUID(int=0)
 
 Row = dict[str, Any]
@@ -138,6 +150,29 @@ async def mappings(
     }
     async with tenant_transaction(engine, tenant_id) as connection:
         return [dict(row._mapping) for row in await connection.execute(_MAPPINGS, values)]
+
+
+async def proposals(
+    engine: AsyncEngine,
+    tenant_id: UUID,
+    discovery_id: UUID,
+    entity: Entity,
+    *,
+    state: str | None = None,
+    after: UUID | None = None,
+    limit: int = 50,
+) -> list[Row]:
+    """Proposals of a discovery, `candidates` with a `label` that people know them by (of people a part)."""
+    values = {"discovery": discovery_id, "state": state, "after": after or _FIRST, "limit": limit}
+    async with tenant_transaction(engine, tenant_id) as connection:
+        rows = [dict(row._mapping) for row in await connection.execute(_PROPOSALS, values)]
+        ids = {id_ for row in rows for id_ in row["candidates"]}
+        statement = text(f"{_CANDIDATES[entity.value]} WHERE id = ANY(:ids)")
+        found = await connection.execute(statement, {"ids": list(ids)})
+        labels: dict[UUID, str] = {row[0]: row[1] for row in found}
+    for row in rows:
+        row["candidates"] = [{"id": id_, "label": labels.get(id_, "")} for id_ in row["candidates"]]
+    return rows
 
 
 def _labelled(row: Row) -> Row:
