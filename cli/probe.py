@@ -5,24 +5,18 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from cli import output
 from core.probe import ProbeResult, probe
 from db import admin
-from db.runs import read_secrets
 from db.settings import read
-from db.vault import from_environment
-from providers.registry import get
-from tasks.job import connect
+from tasks.connection import Account, connected
 
 
 async def run(engine: AsyncEngine, integration: admin.IntegrationRow, *, as_json: bool) -> bool:
     """Print the result; whether the connection works. Raises `ConfigurationError`."""
-    environment = read()
-    provider = get(integration.provider)
-    vault = from_environment(environment)
-    secrets = await read_secrets(engine, vault, integration.tenant_id, integration.id)
-    settings = integration.settings | secrets
+    settings = dict(integration.settings)
     if integration.base_url:
         settings["base_url"] = integration.base_url
-    async with connect(environment, provider, settings) as client:
-        result = await probe(provider, settings, client)
+    account = Account(integration.tenant_id, integration.id, integration.provider, settings)
+    async with connected(read(), engine, account) as connection:
+        result = await probe(connection.provider, connection.settings, connection.http)
     if as_json:
         output.print_json(_row(result))
     else:

@@ -58,7 +58,7 @@ logging.getLogger("httpx").addFilter(RedactingFilter(Redactor()))
 
 def client(
     base_url: str,
-    auth: httpx.Auth,
+    auth: httpx.Auth | None,
     guard: Guard,
     *,
     ca_file: str | None = None,

@@ -15,6 +15,7 @@ import httpx
 
 from core.entities import Cadence, Direction, Entity, Matching
 from core.errors import SyncError
+from core.oauth2 import OAuth2
 from core.records import Record
 
 Raw = dict[str, Any]
@@ -238,7 +239,8 @@ class ErrorRule:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Provider:
-    """A kind of external system. `error_code` and `error_message` are keys of its JSON error body."""
+    """A kind of external system, signed by its own `auth` or by tokens of `oauth`. `error_code` and
+    `error_message` are keys of its JSON error body."""
 
     key: str
     name: str
@@ -246,11 +248,12 @@ class Provider:
     docs: str
     settings: tuple[Setting, ...]
     base_url: Callable[[Settings], str]
-    auth: Callable[[Settings], httpx.Auth]
     probe: Probe
     rate: Callable[[Settings], RateLimit]
     rate_key: Callable[[Settings], str]
     resources: Mapping[Entity, Resource]
+    auth: Callable[[Settings], httpx.Auth] | None = None
+    oauth: OAuth2 | None = None
     errors: tuple[ErrorRule, ...] = ()
     error_code: str = "code"
     error_message: str = "message"
@@ -265,6 +268,8 @@ class Provider:
         names = [setting.name for setting in self.settings]
         if len(names) != len(set(names)):
             raise ValueError(f"{self.key}: a setting is declared twice")
+        if (self.auth is None) == (self.oauth is None):
+            raise ValueError(f"{self.key}: either auth or oauth")
         if not self.resources:
             raise ValueError(f"{self.key}: no resource")
 

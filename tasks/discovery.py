@@ -14,17 +14,14 @@ from core import discovering
 from core.discovering import Findings, Portion, Search
 from core.entities import IntegrationStatus
 from core.errors import ConfigurationError, SyncError
-from core.source import HttpSource
 from db import discovery, runs
 from db.audit import By
 from db.finder import PgFinder
-from db.limiter import PgLimiter
 from db.session import engine
 from db.settings import Environment, read
-from db.vault import from_environment
 from providers.registry import get
+from tasks.connection import Account, connected
 from tasks.failures import without_data
-from tasks.job import connect
 from tasks.sync import RETRY_SECONDS, is_transient
 
 ACTOR = "prefect"
@@ -75,19 +72,16 @@ async def _opened(
         raise ConfigurationError(f"{provider.name} não oferece {pair.entity.label}.")
     if pair.status in (IntegrationStatus.PAUSED, IntegrationStatus.DISABLED):
         raise ConfigurationError("A integração está pausada ou desativada.")
-    vault = from_environment(environment)
-    settings = pair.settings | await runs.read_secrets(database, vault, pair.tenant_id, pair.integration_id)
+    account = Account(pair.tenant_id, pair.integration_id, pair.provider, pair.settings)
     channel = f"{pair.provider}:{pair.integration_id}"
-    async with connect(environment, provider, settings) as http:
-        rate = provider.rate(settings)
-        limiter = PgLimiter(database, provider.rate_key(settings), rate)
+    async with connected(environment, database, account) as connection:
         search = Search(
             id_,
             pair.entity,
             provider.resources[pair.entity],
-            HttpSource(provider, settings, http, limiter, concurrency=rate.concurrency),
+            connection.source,
             PgFinder(database, pair.tenant_id, pair.integration_id, pair.entity, channel),
-            rate.concurrency,
+            connection.rate.concurrency,
         )
         try:
             yield Discovery(database, pair.tenant_id, search)

@@ -7,28 +7,24 @@ from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from datetime import UTC, datetime
 from uuid import UUID
 
-import httpx
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from core import engine as rules
 from core import exporting
-from core.address import Guard
 from core.batch import Job
 from core.entities import Direction, Entity, RunStatus, Trigger
 from core.errors import ConfigurationError, LeaseLost, RateLimited, SyncError
-from core.http import client
-from core.source import HttpSource
-from core.spec import Provider, Settings
+from core.spec import Provider
 from db import runs
 from db.exports import PgErp
 from db.ledger import Bound
-from db.limiter import PgLimiter
 from db.projection import View
 from db.session import engine
 from db.settings import Environment, read
 from db.store import PgStore
 from db.vault import from_environment
 from providers.registry import get
+from tasks.connection import Account, connected
 from tasks.failures import without_data
 
 
@@ -139,7 +135,7 @@ async def _job(
     pair, provider = lease.pair, get(lease.pair.provider)
     _check_offer(provider, pair.entity, lease.direction)
     vault = from_environment(environment)
-    settings = pair.settings | await runs.read_secrets(database, vault, pair.tenant_id, pair.integration_id)
+    account = Account(pair.tenant_id, pair.integration_id, pair.provider, pair.settings)
     branch_id = await runs.read_branch(database, pair)
     bound = _bound(lease, branch_id)
     erp = None
@@ -148,18 +144,16 @@ async def _job(
         branch = branch_id if pair.direction is Direction.BOTH else pair.branch_id
         view = View(pair.integration_id, branch)
         erp = PgErp(database, vault, bound, view, first_look=environment.look_again[0])
-    async with connect(environment, provider, settings) as http:
-        rate = provider.rate(settings)
-        limiter = PgLimiter(database, provider.rate_key(settings), rate)
+    async with connected(environment, database, account) as connection:
         job = Job(
             provider=provider,
             entity=pair.entity,
-            source=HttpSource(provider, settings, http, limiter, concurrency=rate.concurrency),
+            source=connection.source,
             store=PgStore(database, vault, bound, erp),
             cursor=lease.cursor,
             matching=pair.matching,
             full=full,
-            concurrency=rate.concurrency,
+            concurrency=connection.rate.concurrency,
             erp=erp,
             two_way=pair.direction is Direction.BOTH,
             policy=pair.policy,
@@ -193,15 +187,6 @@ def _bound(lease: runs.Lease, branch_id: UUID) -> Bound:
         channel=f"{pair.provider}:{pair.integration_id}",
         direction=lease.direction,
     )
-
-
-def connect(environment: Environment, provider: Provider, settings: Settings) -> httpx.AsyncClient:
-    """A client for an integration. Raises `ConfigurationError` when a setting is missing."""
-    missing = [s.label for s in provider.settings if s.required and not settings.get(s.name)]
-    if missing:
-        raise ConfigurationError(f"Falta preencher: {', '.join(missing)}.")
-    guard = Guard(private=environment.private_hosts, plain_http=environment.plain_http)
-    return client(provider.base_url(settings), provider.auth(settings), guard, ca_file=environment.ca_file)
 
 
 @asynccontextmanager

@@ -85,6 +85,7 @@ async def test_a_shop_on_a_private_authority_needs_its_file(
 
 async def test_test_connection_shows_the_raw_answer_without_secrets(shop: Shop) -> None:
     provider = get("woocommerce")
+    assert provider.auth is not None
     keys = {"consumer_key": shop.store.consumer_key, "consumer_secret": shop.store.consumer_secret}
     for secret, ok in ((keys["consumer_secret"], True), ("cs_invented_secret", False)):
         settings = {"base_url": shop.store.url, **keys, "consumer_secret": secret}

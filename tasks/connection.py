@@ -1,0 +1,96 @@
+"""A connection to an integration's external system: secrets opened, calls signed, counted and guarded."""
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from uuid import UUID
+
+import httpx
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from core.address import Guard
+from core.errors import ConfigurationError
+from core.http import client
+from core.oauth2 import TokenAuth
+from core.source import HttpSource
+from core.spec import Provider, RateLimit, Settings
+from db.limiter import PgLimiter
+from db.runs import read_secrets
+from db.settings import Environment
+from db.tokens import PgTokens
+from db.vault import Vault, from_environment
+from providers.registry import get
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """Whose account it is. `settings` hold no secret."""
+
+    tenant_id: UUID
+    integration_id: UUID
+    provider: str
+    settings: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """`source` counts its calls against the provider's limit; `http` is for single calls."""
+
+    provider: Provider
+    settings: Settings
+    http: httpx.AsyncClient
+    source: HttpSource
+    rate: RateLimit
+
+
+@asynccontextmanager
+async def connected(
+    environment: Environment, database: AsyncEngine, account: Account
+) -> AsyncIterator[Connection]:
+    """Raises `ConfigurationError` when a setting is missing, `WrongKey`, `AddressRefused`."""
+    provider, vault = get(account.provider), from_environment(environment)
+    secrets = await read_secrets(database, vault, account.tenant_id, account.integration_id)
+    settings = {**account.settings, **secrets}
+    missing = [s.label for s in provider.settings if s.required and not settings.get(s.name)]
+    if missing:
+        raise ConfigurationError(f"Falta preencher: {', '.join(missing)}.")
+    async with AsyncExitStack() as opened:
+        auth = await _auth(opened, environment, database, vault, account, provider, settings)
+        http = await opened.enter_async_context(_client(environment, provider, settings, auth))
+        rate = provider.rate(settings)
+        limiter = PgLimiter(database, provider.rate_key(settings), rate)
+        source = HttpSource(provider, settings, http, limiter, concurrency=rate.concurrency)
+        yield Connection(provider, settings, http, source, rate)
+
+
+async def _auth(
+    opened: AsyncExitStack,
+    environment: Environment,
+    database: AsyncEngine,
+    vault: Vault,
+    account: Account,
+    provider: Provider,
+    settings: Settings,
+) -> httpx.Auth:
+    if provider.oauth is None:
+        assert provider.auth is not None  # noqa: S101 - one of the two is declared
+        return provider.auth(settings)
+    asking = await opened.enter_async_context(_client(environment, provider, settings, None))
+    return TokenAuth(
+        PgTokens(
+            database,
+            vault,
+            account.tenant_id,
+            account.integration_id,
+            oauth=provider.oauth,
+            settings=settings,
+            client=asking,
+        )
+    )
+
+
+def _client(
+    environment: Environment, provider: Provider, settings: Settings, auth: httpx.Auth | None
+) -> httpx.AsyncClient:
+    guard = Guard(private=environment.private_hosts, plain_http=environment.plain_http)
+    return client(provider.base_url(settings), auth, guard, ca_file=environment.ca_file)
