@@ -106,7 +106,7 @@ async def test_twenty_workers_refresh_once(database: Database, make: Make, world
     counted = refreshes(world)
     assert counted["refreshed"] == 2
     assert "invalid_grant" not in counted
-    print(f"T20 pass workers={WORKERS} refreshes={counted['refreshes']} seed=none")
+    print(f"T20 pass workers={WORKERS} refreshes={counted['refreshed']} seed=none")
 
 
 async def test_dead_between_answer_and_commit_asks_for_a_person_and_causes_no_storm(
