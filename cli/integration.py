@@ -144,7 +144,13 @@ def show(integration: words.Integration, as_json: words.Json = False, tenant: wo
     if as_json:
         output.print_json({**row, "pairs": [asdict(pair) for pair in pairs]})
         return
-    fields = {**COLUMNS, "settings": "Campos", "secrets": "Credenciais gravadas", "branch": "Filial"}
+    fields = {
+        **COLUMNS,
+        "status_reason": "Motivo do status",
+        "settings": "Campos",
+        "secrets": "Credenciais gravadas",
+        "branch": "Filial",
+    }
     for key, label in fields.items():
         print(f"{label}: {output.cell(row[key])}")
     for pair in pairs:
@@ -199,7 +205,7 @@ def pause(integration: words.Integration, tenant: words.Tenant = "") -> None:
 
 @command(app)
 def resume(integration: words.Integration, tenant: words.Tenant = "") -> None:
-    """Reativa uma integração pausada ou com erro."""
+    """Reativa uma integração pausada ou com erro, em um passo."""
     _set_status(integration, tenant, IntegrationStatus.ACTIVE)
 
 

@@ -31,7 +31,8 @@ _NEW_BRANCH = text(
 _BRANCH = text("SELECT id FROM erp.branch WHERE code = :code AND deleted_at IS NULL")
 _INTEGRATIONS = text(
     "SELECT i.id, i.tenant_id, i.provider, i.name, i.base_url, i.settings, i.direction, i.matching,"
-    " i.branch_id, b.code AS branch, i.status, i.status_reason, i.last_success_at, i.created_at,"
+    " i.branch_id, b.code AS branch, i.status, i.status_code, i.status_reason,"
+    " i.status_since, i.last_success_at, i.created_at,"
     " ARRAY(SELECT c.name FROM sync.credential c WHERE c.integration_id = i.id ORDER BY c.name) AS secrets"
     " FROM sync.integration i LEFT JOIN erp.branch b ON b.id = i.branch_id"
     " WHERE i.deleted_at IS NULL ORDER BY lower(i.name)"
@@ -43,8 +44,15 @@ _NEW_INTEGRATION = text(
 )
 _ADDRESS = text("UPDATE sync.integration SET base_url = :base_url, updated_at = now() WHERE id = :id")
 _STATUS = text(
-    "UPDATE sync.integration SET status = :status, status_reason = '', updated_at = now()"
-    " WHERE id = :id AND deleted_at IS NULL"
+    "UPDATE sync.integration SET status = :status, status_reason = '', status_code = '',"
+    " status_since = now(), updated_at = now() WHERE id = :id AND deleted_at IS NULL"
+)
+# Runs that failed before are no longer counted; one that waits for new credentials goes on.
+_RENEWED = text(
+    "UPDATE sync.integration SET status_since = now(), updated_at = now(),"
+    " status = CASE WHEN status_code = 'reconnect' THEN 'active' ELSE status END,"
+    " status_reason = CASE WHEN status_code = 'reconnect' THEN '' ELSE status_reason END,"
+    " status_code = CASE WHEN status_code = 'reconnect' THEN '' ELSE status_code END WHERE id = :id"
 )
 _DELETE = text(
     "UPDATE sync.integration SET deleted_at = now(), updated_at = now(), status = 'disabled' WHERE id = :id"
@@ -96,7 +104,9 @@ class IntegrationRow:
     branch_id: UUID | None
     branch: str | None
     status: IntegrationStatus
+    status_code: str
     status_reason: str
+    status_since: datetime
     last_success_at: datetime | None
     created_at: datetime
     secrets: list[str]
@@ -214,10 +224,15 @@ async def change_access(
     base_url: str | None,
     secrets: Mapping[str, str],
 ) -> None:
-    """Another address, other secrets; secrets that are not named stay as they are."""
+    """Another address, other secrets; secrets that are not named stay as they are.
+
+    New secrets make an integration active that was waiting to be reconnected.
+    """
     async with tenant_transaction(engine, integration.tenant_id) as connection:
         await connection.execute(_ADDRESS, {"id": integration.id, "base_url": base_url})
         await _keep_secrets(connection, vault, integration.tenant_id, integration.id, secrets)
+        if secrets:
+            await connection.execute(_RENEWED, {"id": integration.id})
         details = {"secrets": sorted(secrets)}
         await _audit(connection, integration.tenant_id, "integration.access", str(integration.id), details)
 

@@ -54,6 +54,7 @@ SEALINGS = (
     Sealing("sync.credential", "ciphertext", (("integration_id", "uuid"), ("name", "text"))),
     Sealing("sync.issue", "payload", (("id", "uuid"),)),
     Sealing("sync.webhook_event", "body", (("id", "uuid"),)),
+    Sealing("sync.channel", "address", (("id", "uuid"),)),
 )
 
 

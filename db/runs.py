@@ -13,6 +13,7 @@ from uuid_utils.compat import uuid7
 from core.entities import ConflictPolicy, Direction, Entity, IntegrationStatus, Matching, RunStatus, Trigger
 from core.errors import ConfigurationError, SyncError
 from core.ports import Cursor
+from db.health import judge
 from db.session import system_transaction, tenant_transaction
 from db.vault import Vault
 
@@ -56,7 +57,10 @@ _RELEASE = text(
     " WHERE id = :pair AND lease_log_id = :log AND lease_token = :token"
 )
 _SUCCEEDED = text("UPDATE sync.integration SET last_success_at = now() WHERE id = :integration")
-_HEALED = text("UPDATE sync.alarm SET closed_at = now() WHERE pair_id = :pair AND closed_at IS NULL")
+_HEALED = text(
+    "UPDATE sync.alarm SET closed_at = now() WHERE pair_id = :pair AND closed_at IS NULL"
+    " AND kind IN ('missed_slot', 'repeated_interruption')"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,6 +199,8 @@ async def close_run(
         if status in (RunStatus.SUCCESS, RunStatus.PARTIAL):
             await connection.execute(_SUCCEEDED, {"integration": lease.pair.integration_id})
             await connection.execute(_HEALED, {"pair": lease.pair.id})
+        if status is RunStatus.ERROR and error is not None:
+            await judge(connection, lease.log_id, lease.pair.entity, error)
 
 
 async def read_secrets(

@@ -1,13 +1,14 @@
 """What the installation says through its environment. Secrets are read here and nowhere shown."""
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from core.errors import InstallationError
 
 DEFAULT_LEASE_SECONDS = 60.0
 DEFAULT_LOOK_AGAIN = "15,45"
+SMTP_PORTS = {"starttls": 587, "tls": 465, "none": 25}
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +49,42 @@ def read() -> Environment:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Smtp:
+    """The installation's mail server. `security` is starttls, tls or none; without `user` nobody logs in."""
+
+    host: str
+    port: int
+    security: str
+    user: str
+    password: str = field(repr=False)
+    sender: str
+
+
+def read_smtp() -> Smtp:
+    """Raises `InstallationError` when e-mail is not set up, or not in a way that can be used."""
+    host = os.environ.get("CLOUDTOSYS_SMTP_HOST", "")
+    security = os.environ.get("CLOUDTOSYS_SMTP_SECURITY", "starttls")
+    sender = os.environ.get("CLOUDTOSYS_SMTP_FROM", "")
+    if not host or not sender:
+        raise InstallationError(
+            "O envio de e-mails não está configurado: defina CLOUDTOSYS_SMTP_HOST e CLOUDTOSYS_SMTP_FROM."
+        )
+    if security not in SMTP_PORTS:
+        raise InstallationError("CLOUDTOSYS_SMTP_SECURITY deve ser starttls, tls ou none.")
+    port = os.environ.get("CLOUDTOSYS_SMTP_PORT") or str(SMTP_PORTS[security])
+    if not port.isdecimal() or not 0 < int(port) < 65536:
+        raise InstallationError("CLOUDTOSYS_SMTP_PORT deve ser um número de porta.")
+    return Smtp(
+        host=host,
+        port=int(port),
+        security=security,
+        user=os.environ.get("CLOUDTOSYS_SMTP_USER", ""),
+        password=_secret("CLOUDTOSYS_SMTP_PASSWORD"),
+        sender=sender,
+    )
+
+
 def psycopg_url(url: str) -> str:
     """Any usual PostgreSQL address with the driver we use."""
     scheme, _, rest = url.partition("://")
@@ -68,3 +105,14 @@ def _moments(name: str, default: str) -> tuple[float, ...]:
         return tuple([float(part) for part in os.environ.get(name, default).split(",")])
     except ValueError:
         raise InstallationError(f"{name} deve ser uma lista de segundos, como {default}.") from None
+
+
+def _secret(name: str) -> str:
+    """From the variable, or from the file that the variable with `_FILE` names."""
+    path = os.environ.get(f"{name}_FILE")
+    if not path:
+        return os.environ.get(name, "")
+    try:
+        return Path(path).read_text().strip()
+    except (OSError, UnicodeDecodeError):
+        raise InstallationError(f"O arquivo de {name}_FILE não pôde ser lido.") from None

@@ -16,12 +16,14 @@ from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from core.errors import SyncError
 from db.session import engine
 from db.settings import read
 from deployments.apply import Prefect
 from deployments.client import Api, PrefectUnavailable
+from deployments.delivery import Post
 from deployments.mirror import Mirror
 from deployments.watchdog import Watchdog
 
@@ -87,7 +89,7 @@ def duties(api: Api, prefect: Prefect, mirror: Mirror, watchdog: Watchdog, first
             return None
         return {"created": report.created, "changed": report.changed, "removed": report.removed}
 
-    watch = float(os.environ.get("CLOUDTOSYS_WATCH_SECONDS", WATCH_SECONDS))
+    watch = _watch_seconds()
     return [
         Duty("prefect", answering, watch),
         Duty("dead_runs", watchdog.close_dead, watch),
@@ -98,6 +100,15 @@ def duties(api: Api, prefect: Prefect, mirror: Mirror, watchdog: Watchdog, first
         Duty("reconcile", reconcile, RECONCILE_SECONDS),
         Duty("scheduler", watchdog.check_scheduler, RECONCILE_SECONDS),
     ]
+
+
+def for_people(database: AsyncEngine) -> list[Duty]:
+    """What tells people, also while Prefect is away."""
+    return [Duty("notices", Post(database).deliver, _watch_seconds())]
+
+
+def _watch_seconds() -> float:
+    return float(os.environ.get("CLOUDTOSYS_WATCH_SECONDS", WATCH_SECONDS))
 
 
 async def watch_over() -> None:
@@ -112,10 +123,8 @@ async def watch_over() -> None:
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, asked.set)
         say("started")
-        tasks = [
-            asyncio.create_task(duty.keep_doing())
-            for duty in duties(api, prefect, mirror, watchdog, environment.look_again[0])
-        ]
+        kept = duties(api, prefect, mirror, watchdog, environment.look_again[0]) + for_people(database)
+        tasks = [asyncio.create_task(duty.keep_doing()) for duty in kept]
         await asked.wait()
         for task in tasks:
             task.cancel()

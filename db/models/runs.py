@@ -80,6 +80,12 @@ sync_log = Table(
     Index("ix_sync_log_integration", "integration_id", text("started_at DESC"), text("id DESC")),
     Index("ix_sync_log_pair", "pair_id", text("started_at DESC")),
     Index("ix_sync_log_running", "started_at", postgresql_where=text("status = 'running'")),
+    Index(
+        "ix_sync_log_unresolved",
+        "tenant_id",
+        text("started_at DESC"),
+        postgresql_where=text("status IN ('error', 'partial') AND resolved_at IS NULL"),
+    ),
     schema="sync",
 )
 
@@ -154,6 +160,13 @@ alarm = Table(
         unique=True,
         postgresql_where=text("closed_at IS NULL"),
     ),
+    Index(
+        "uq_alarm_open_integration",
+        "integration_id",
+        "kind",
+        unique=True,
+        postgresql_where=text("closed_at IS NULL AND pair_id IS NULL"),
+    ),
     schema="sync",
 )
 
@@ -170,7 +183,6 @@ support_ticket = Table(
     Column("state", Text, nullable=False, server_default=text("'open'")),
     now("created_at"),
     Column("integration_id", Uuid),
-    refers("sync_log_id", "sync.sync_log"),
     Index("uq_support_ticket_number", "tenant_id", "number", unique=True),
     schema="sync",
 )

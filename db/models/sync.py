@@ -35,6 +35,7 @@ integration = Table(
     Column("status", Text, nullable=False, server_default=text("'active'")),
     txt("status_reason"),
     txt("status_code"),
+    now("status_since"),
     Column("webhook_public_id", Uuid, nullable=False, unique=True, server_default=text("gen_random_uuid()")),
     Column("last_success_at", MOMENT),
     now("created_at"),

@@ -160,6 +160,11 @@ INDEXES = (
     "CREATE UNIQUE INDEX uq_channel_name ON sync.channel (tenant_id, lower(name))",
     "CREATE INDEX ix_notice_delivery_pending ON sync.notice_delivery (next_attempt_at)"
     " WHERE state = 'pending'",
+    # Alarms of an integration as a whole; those of a pair have their own.
+    "CREATE UNIQUE INDEX uq_alarm_open_integration ON sync.alarm (integration_id, kind)"
+    " WHERE closed_at IS NULL AND pair_id IS NULL",
+    "CREATE INDEX ix_sync_log_unresolved ON sync.sync_log (tenant_id, started_at DESC)"
+    " WHERE status IN ('error', 'partial') AND resolved_at IS NULL",
     "CREATE INDEX ix_mapping_incomplete ON sync.mapping (integration_id, entity) WHERE incomplete",
     "CREATE INDEX ix_issue_due ON sync.issue (pair_id, direction, next_attempt_at)"
     " WHERE state = 'open' AND next_attempt_at IS NOT NULL",
@@ -190,6 +195,7 @@ COLUMNS = (
     ("sync.outbox", "sync_log_id", "uuid"),
     ("sync.outbox", "looks", "integer NOT NULL DEFAULT 0"),
     ("sync.integration", "status_code", "text NOT NULL DEFAULT ''"),
+    ("sync.integration", "status_since", "timestamptz NOT NULL DEFAULT now()"),
     ("sync.support_ticket", "integration_id", "uuid"),
 )
 CHILDREN = {"product_variant": ("product_id", "product"), "order_item": ("order_id", "order")}
@@ -244,6 +250,8 @@ def upgrade() -> None:
         " CHECK (orphaned_by IN ('erp', 'external'))",
         # A link made by hand was never in step.
         "ALTER TABLE sync.mapping ALTER COLUMN synced_at DROP NOT NULL",
+        # A ticket outlives the log it was opened for.
+        "ALTER TABLE sync.support_ticket DROP CONSTRAINT fk_support_ticket_tenant_id_sync_log_id",
         TOUCH_PARENT,
         TOUCH_STOCK,
         *_triggers(),
@@ -276,6 +284,11 @@ def downgrade() -> None:
         " sync.uq_pair_entity, erp.ix_product_gtin, erp.ix_customer_email",
         "UPDATE sync.mapping SET synced_at = now() WHERE synced_at IS NULL",
         "ALTER TABLE sync.mapping ALTER COLUMN synced_at SET NOT NULL",
+        "DROP INDEX sync.uq_alarm_open_integration, sync.ix_sync_log_unresolved",
+        "UPDATE sync.support_ticket t SET sync_log_id = NULL WHERE NOT EXISTS"
+        " (SELECT FROM sync.sync_log l WHERE l.id = t.sync_log_id)",
+        "ALTER TABLE sync.support_ticket ADD CONSTRAINT fk_support_ticket_tenant_id_sync_log_id"
+        " FOREIGN KEY (tenant_id, sync_log_id) REFERENCES sync.sync_log (tenant_id, id)",
         "ALTER TABLE sync.mapping DROP CONSTRAINT ck_mapping_orphaned_by",
         "ALTER TABLE sync.sync_log DROP CONSTRAINT uq_sync_log_flow_run",
         "DELETE FROM sync.sync_log a USING sync.sync_log b WHERE a.flow_run_id = b.flow_run_id AND a.id > b.id",
