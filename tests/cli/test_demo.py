@@ -97,7 +97,8 @@ def test_while_it_runs_commands_find_it_and_a_second_start_says_so(project: Path
         assert again.returncode == 1
         assert f"pid {running.pid}" in again.stderr
         listed = command(project, "pair", "list", "--json")
-        assert {row["entity"] for row in msgspec.json.decode(listed.stdout)} >= {"orders", "stock"}
+        cadences = {row["entity"]: row["cadence"] for row in msgspec.json.decode(listed.stdout)}
+        assert cadences.items() >= {"orders": "5min", "stock": "5min", "customers": "hourly"}.items()
         tested = command(project, "integration", "test", "Loja Demonstração")
         assert tested.returncode == 0, tested.stdout + tested.stderr
         assert "cs_" not in tested.stdout
@@ -122,10 +123,10 @@ def test_while_it_runs_commands_find_it_and_a_second_start_says_so(project: Path
 def await_runs(project: Path) -> None:
     deadline = time.monotonic() + LONGEST_START_SECONDS
     while time.monotonic() < deadline:
-        listed = command(project, "logs", "--json", "--limit", "5")
+        listed = command(project, "pair", "list", "--json")
         if listed.returncode == 0:
             found = msgspec.json.decode(listed.stdout)
-            if len([row for row in found if row["status"] == "success"]) == 5:
+            if len([row for row in found if row["cadence"] != "manual"]) == 5:
                 return
         time.sleep(1)
     raise AssertionError("the demonstration did not finish its runs")
