@@ -27,10 +27,14 @@ class Batch:
     """Up to about a thousand records on their way; each task fills its part and drops what it used.
 
     `cursor` is the pair's cursor once this batch is committed; `last` ends the run. `noted` is what a two-way
-    pair notes besides the changes.
+    pair notes besides the changes, `seen` the external ids of a complete scan, `returned` the mappings of
+    records that were missed before.
     """
 
-    __slots__ = ("changes", "cursor", "issues", "last", "mapped", "noted", "raw", "skipped", "total")
+    __slots__ = (
+        *("changes", "cursor", "issues", "last", "mapped", "noted", "raw", "returned", "seen", "skipped"),
+        "total",
+    )
 
     def __init__(self, raw: Sequence[Raw], cursor: Cursor, total: int | None, *, last: bool) -> None:
         self.raw = raw
@@ -41,6 +45,8 @@ class Batch:
         self.changes: list[Change] = []
         self.issues: list[Issue] = []
         self.noted = Noted()
+        self.seen: list[str] = []
+        self.returned: list[UUID] = []
         self.skipped = 0
 
 
@@ -66,6 +72,7 @@ class Job:
         "intents",
         "look_again",
         "matching",
+        "orphaned",
         "policy",
         "provider",
         "reader",
@@ -106,6 +113,7 @@ class Job:
         self.batch_size = batch_size
         self.counts = Counts()
         self.total: int | None = None
+        self.orphaned = 0
         self.reader: Reader | None = None
         self.erp = erp
         self.two_way = two_way

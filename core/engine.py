@@ -17,7 +17,7 @@ from core.entities import Entity, Matching
 from core.errors import ConflictError, MappingNotFound, RecordError, SyncError
 from core.hashing import canonical, record_hash
 from core.planning import Decision, decide
-from core.ports import VARIANTS, Change, Cursor, Issue, Key, Known, Match
+from core.ports import VARIANTS, Change, Cursor, Issue, Key, Known, Match, Scan
 from core.reading import Reader
 from core.records import Product, Record, StockLevel
 from core.references import NATURAL_KEYS, missing, natural_key, references, sellable
@@ -39,7 +39,8 @@ def start(job: Job, last_full_at: datetime | None, now: datetime) -> Cursor:
         return cursor
     stale = incremental is None or last_full_at is None or now - last_full_at >= incremental.full_every
     if job.full or stale or incremental is None or cursor.watermark is None:
-        return replace(_idle(cursor), scanning=True, full=True)
+        whole = replace(_idle(cursor), scanning=True, full=True)
+        return replace(whole, scan_id=uuid7(), scan_started_at=now)
     return replace(_idle(cursor), scanning=True, since=cursor.watermark - incremental.overlap)
 
 
@@ -47,9 +48,10 @@ async def fetch(job: Job, cursor: Cursor) -> Batch:
     """Read pages until the batch is full or the scan ends. Raises what the source raises."""
     job.reader = job.reader or Reader(job.source, job.resource, _scan_params(job, cursor), job.concurrency)
     raw: list[Raw] = []
-    place = cursor.place
+    place, items = cursor.place, cursor.items
     while True:
         step = await job.reader.step(place)
+        items += len(step.items)
         raw.extend(_split(job, step.items))
         place = step.next
         job.total = step.total if step.total is not None else job.total
@@ -58,6 +60,7 @@ async def fetch(job: Job, cursor: Cursor) -> Batch:
     cursor = replace(
         cursor,
         place=place,
+        items=items,
         signpost=cursor.signpost or job.reader.clock,
         high=_highest(job, raw, cursor.high),
     )
@@ -71,9 +74,11 @@ def map_records(job: Job, batch: Batch) -> Batch:
     A record that a page repeats counts once, in its later form.
     """
     mapped: dict[str, Mapped] = {}
+    unwanted: list[str] = []
     wanted = job.resource.wanted
     for raw in batch.raw:
         if wanted is not None and not wanted(raw):
+            unwanted.append(job.resource.key(raw))
             batch.skipped += 1
             continue
         try:
@@ -81,11 +86,13 @@ def map_records(job: Job, batch: Batch) -> Batch:
             _require_key(record, job.matching)
             data = canonical(record)
         except RecordError as error:
-            batch.issues.append(_issue(raw, error))
+            batch.issues.append(_issue(job, raw, error))
         except MALFORMED as error:
-            batch.issues.append(_issue(raw, _malformed(error)))
+            batch.issues.append(_issue(job, raw, _malformed(error)))
         else:
             mapped[record.external_id] = Mapped(raw, record, data, record_hash(data, job.resource.version))
+    if batch.cursor.full:
+        batch.seen = [*mapped, *unwanted, *(issue.external_id for issue in batch.issues)]
     batch.mapped = list(mapped.values())
     batch.raw = ()
     return batch
@@ -94,6 +101,9 @@ def map_records(job: Job, batch: Batch) -> Batch:
 async def transform(job: Job, batch: Batch) -> Batch:
     """Compare with what is known, resolve references and decide what to write."""
     known = await job.store.known(job.entity.value, [item.record.external_id for item in batch.mapped])
+    batch.returned = [seen.mapping_id for seen in known.values() if seen.missed]
+    if any(seen.deleted for seen in known.values()):
+        _leave_deleted(batch, known)
     pending = [item for item in batch.mapped if not _unchanged(known.get(item.record.external_id), item.hash)]
     batch.skipped += len(batch.mapped) - len(pending)
     batch.mapped = []
@@ -122,6 +132,8 @@ async def upsert(job: Job, batch: Batch) -> Cursor | None:
         cursor=batch.cursor,
         total=batch.total,
         noted=batch.noted,
+        scan=_scan(job, batch),
+        returned=batch.returned,
     )
     job.counts += counts
     job.cursor = batch.cursor
@@ -162,12 +174,34 @@ def _finished(cursor: Cursor) -> Cursor:
     watermark = min(seen) if cursor.high is not None else None
     if watermark is None or (cursor.watermark is not None and cursor.watermark > watermark):
         watermark = cursor.watermark
-    return replace(_idle(cursor), watermark=watermark, full=cursor.full)
+    return replace(_idle(cursor), watermark=watermark, full=cursor.full, items=cursor.items)
 
 
 def _idle(cursor: Cursor) -> Cursor:
     """Without the scan; what the export remembers stays."""
     return Cursor(watermark=cursor.watermark, change_seq=cursor.change_seq, change_id=cursor.change_id)
+
+
+def _scan(job: Job, batch: Batch) -> Scan | None:
+    before, after = job.cursor, batch.cursor
+    if before.scan_id is None or before.scan_started_at is None:
+        return None
+    return Scan(
+        before.scan_id,
+        before.scan_started_at,
+        batch.seen,
+        ended=not after.scanning,
+        whole=batch.total is None or after.items >= batch.total,
+        empty=not after.items,
+    )
+
+
+def _leave_deleted(batch: Batch, known: Mapping[str, Known]) -> None:
+    """What the ERP deleted is not made again."""
+    deleted = {external_id for external_id, seen in known.items() if seen.deleted}
+    kept = [item for item in batch.mapped if item.record.external_id not in deleted]
+    batch.skipped += len(batch.mapped) - len(kept)
+    batch.mapped = kept
 
 
 def _require_key(record: Record, matching: Matching) -> None:
@@ -182,8 +216,8 @@ def _malformed(error: BaseException) -> RecordError:
     return RecordError("O registro tem um campo ausente ou de tipo inesperado.", field=name)
 
 
-def _issue(raw: Raw, error: SyncError) -> Issue:
-    return Issue(str(raw.get("id", "")), error, msgspec.json.encode(raw))
+def _issue(job: Job, raw: Raw, error: SyncError) -> Issue:
+    return Issue(job.resource.key(raw), error, msgspec.json.encode(raw))
 
 
 def _unchanged(known: Known | None, record_hash_: bytes) -> bool:
@@ -260,7 +294,7 @@ def _decide(
                 raise ConflictError(f"Dois registros externos têm o mesmo {label}.")
             decision = decide(seen, item.hash, matches.get(value, []) if value else [], matching, label)
         except (RecordError, ConflictError) as error:
-            batch.issues.append(_issue(item.raw, error))
+            batch.issues.append(_issue(job, item.raw, error))
             continue
         if value is not None:
             taken.add(value)

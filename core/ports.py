@@ -31,12 +31,18 @@ class Action(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What a mapping says of a record seen before."""
+    """What a mapping says of a record seen before.
+
+    `missed` by a complete scan, or held to be gone outside: to see it again is news. `deleted` in the ERP,
+    where it is not made again.
+    """
 
     mapping_id: UUID
     internal_id: UUID
     external_hash: bytes | None
     incomplete: bool = False
+    missed: bool = False
+    deleted: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +91,8 @@ class Cursor:
 
     `since` is the filter of this scan (None reads everything), `place` its next page (None = the first),
     `signpost` the provider's clock at its start, `high` the greatest change time seen in it. `change_seq` and
-    `change_id` are the last change of the ERP that was exported.
+    `change_id` are the last change of the ERP that was exported. `items` counts the records that the list
+    gave; a complete scan has `scan_id` and the database's time of its start.
     """
 
     watermark: datetime | None = None
@@ -97,6 +104,24 @@ class Cursor:
     high: datetime | None = None
     change_seq: int = 0
     change_id: UUID | None = None
+    items: int = 0
+    scan_id: UUID | None = None
+    scan_started_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Scan:
+    """What one batch of a complete scan saw, by external id, mapped or not.
+
+    `ended` with this batch, and `whole`: the list gave as many records as it said it has. `empty`: none.
+    """
+
+    id: UUID
+    started_at: datetime
+    seen: Sequence[str]
+    ended: bool
+    whole: bool
+    empty: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,11 +174,25 @@ class Store(Protocol):
         cursor: Cursor,
         total: int | None,
         noted: Noted | None = None,
+        scan: Scan | None = None,
+        returned: Sequence[UUID] = (),
     ) -> Counts:
         """Rows, mappings, issues, counters and cursor in one transaction, if the lease still holds.
 
-        Raises `LeaseLost` with nothing written, `DatabaseUnavailable` when it can be tried again.
+        `returned` are mappings of records that were missed and are seen again. At the end of a whole `scan`
+        the mappings it did not see are marked. Raises `LeaseLost` with nothing written, `DatabaseUnavailable`
+        when it can be tried again.
         """
+        ...
+
+    async def missed(self) -> Sequence[str]:
+        """External ids that a complete scan did not see and nothing has decided about; none while the
+        deletion gate holds them for a person."""
+        ...
+
+    async def settle(self, *, gone: Sequence[str], found: Sequence[str]) -> None:
+        """Mappings of records that are gone outside become orphans, their ERP records stay; the others go
+        on. Raises as `commit` does."""
         ...
 
 

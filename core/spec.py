@@ -162,6 +162,10 @@ class Written:
     error: SyncError | None = None
 
 
+def own_id(raw: Raw) -> str:
+    return str(raw.get("id", ""))
+
+
 Mapper = Callable[[Raw, Settings], Record]
 Expand = Callable[[Source, Sequence[Raw]], Awaitable[Sequence[Raw]]]
 Read = Callable[[Source, Sequence[str]], Awaitable[Mapping[str, Raw]]]
@@ -197,12 +201,13 @@ class Resource:
     raw records that are not `wanted` (drafts) are skipped. `version` goes into the record hash: raise it
     when `map` changes, and everything is written once more. `read` gives records by external id, complete as
     after `expand`; what is missing in its answer is gone outside. `revision` is the raw record's version for
-    a compare-and-set.
+    a compare-and-set, `key` its external id, also of one that cannot be mapped.
     """
 
     path: str
     paging: Paging
     map: Mapper
+    key: Callable[[Raw], str] = own_id
     params: Mapping[str, str] = dataclasses.field(default_factory=dict)
     incremental: Incremental | None = None
     expand: Expand | None = None

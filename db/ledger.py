@@ -31,12 +31,13 @@ _LEASE = text(
 )
 _CURSOR = text(
     "INSERT INTO sync.cursor (pair_id, tenant_id, watermark, scanning, full_scan, since, place, signpost,"
-    " high, change_seq, change_id) VALUES (:pair, :tenant, :watermark, :scanning, :full, :since, :place,"
-    " :signpost, :high, :change_seq, :change_id)"
+    " high, change_seq, change_id, items, scan_id, scan_started_at) VALUES (:pair, :tenant, :watermark,"
+    " :scanning, :full, :since, :place, :signpost, :high, :change_seq, :change_id, :items, :scan, :started)"
     " ON CONFLICT (pair_id) DO UPDATE SET watermark = excluded.watermark, scanning = excluded.scanning,"
     " full_scan = excluded.full_scan, since = excluded.since, place = excluded.place,"
     " signpost = excluded.signpost, high = excluded.high, change_seq = excluded.change_seq,"
-    " change_id = excluded.change_id, updated_at = now()"
+    " change_id = excluded.change_id, items = excluded.items, scan_id = excluded.scan_id,"
+    " scan_started_at = excluded.scan_started_at, updated_at = now()"
 )
 _COUNT = text(
     "UPDATE sync.sync_log SET created = created + :created, updated = updated + :updated,"
@@ -158,6 +159,9 @@ async def _move(connection: AsyncConnection, bound: Bound, cursor: Cursor) -> No
             "high": cursor.high,
             "change_seq": cursor.change_seq,
             "change_id": cursor.change_id,
+            "items": cursor.items,
+            "scan": cursor.scan_id,
+            "started": cursor.scan_started_at,
         },
     )
     if bound.direction is Direction.IMPORT and cursor.full and not cursor.scanning:

@@ -16,7 +16,7 @@ from uuid_utils.compat import uuid7
 from core.entities import Entity
 from core.errors import Advice, ConfigurationError, ConflictError
 from core.ports import VARIANTS
-from db import audit
+from db import audit, orphans
 from db.audit import By
 from db.session import tenant_transaction
 
@@ -91,19 +91,6 @@ _HELD = (
     " AND (CAST(:ids AS uuid[]) IS NULL OR m.id = ANY(CAST(:ids AS uuid[])))"
 )
 _HELD_ROWS = text(f"SELECT m.id, m.external_id{_HELD} ORDER BY m.id FOR UPDATE")
-_ORPHAN = text(
-    "UPDATE sync.mapping SET state = 'orphan', orphaned_by = 'external', missing_at = NULL"
-    " WHERE id = ANY(:ids)"
-)
-_ORPHAN_PARTS = text(
-    "UPDATE sync.mapping SET state = 'orphan', orphaned_by = 'external', missing_at = NULL"
-    " WHERE integration_id = :integration AND entity = 'variants' AND parent_external_id = ANY(:externals)"
-    " AND state <> 'orphan'"
-)
-_CLOSE_CONFLICTS = text(
-    "UPDATE sync.conflict SET state = 'resolved', resolved_at = now(), resolved_by = :actor,"
-    """ resolution = '{"choice": "orphan"}' WHERE mapping_id = ANY(:ids) AND state = 'open'"""
-)
 _RELEASE = text("UPDATE sync.mapping SET missing_at = NULL WHERE id = ANY(:ids)")
 
 Row = dict[str, Any]
@@ -248,13 +235,9 @@ async def confirm_missing(
     The records of the ERP stay. An open conflict has nothing left to decide. Returns how many.
     """
     async with tenant_transaction(engine, tenant_id) as connection:
-        held = await _held(connection, integration_id, kind, ids)
-        chosen = [row.id for row in held]
-        await connection.execute(_ORPHAN, {"ids": chosen})
-        await connection.execute(_CLOSE_CONFLICTS, {"ids": chosen, "actor": by.actor})
-        if kind == Entity.PRODUCTS.value:
-            values = {"integration": integration_id, "externals": [row.external_id for row in held]}
-            await connection.execute(_ORPHAN_PARTS, values)
+        chosen = [row.id for row in await _held(connection, integration_id, kind, ids)]
+        await orphans.orphan(connection, chosen, side="external", actor=by.actor)
+        await orphans.calm(connection, integration_id, kind)
         await audit.record_each(connection, tenant_id, by, "mapping.orphan", [str(id_) for id_ in chosen])
     return len(chosen)
 
@@ -271,6 +254,7 @@ async def release_missing(
     async with tenant_transaction(engine, tenant_id) as connection:
         chosen = [row.id for row in await _held(connection, integration_id, kind, ids)]
         await connection.execute(_RELEASE, {"ids": chosen})
+        await orphans.calm(connection, integration_id, kind)
         await audit.record_each(connection, tenant_id, by, "mapping.release", [str(id_) for id_ in chosen])
     return len(chosen)
 

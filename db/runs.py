@@ -40,8 +40,8 @@ _LOG = text(
     " ON CONFLICT (flow_run_id, direction) DO NOTHING"
 )
 _CURSOR = text(
-    "SELECT watermark, scanning, full_scan, since, place, signpost, high, change_seq, change_id"
-    " FROM sync.cursor WHERE pair_id = :pair"
+    "SELECT watermark, scanning, full_scan, since, place, signpost, high, change_seq, change_id, items,"
+    " scan_id, scan_started_at FROM sync.cursor WHERE pair_id = :pair"
 )
 _RENEW = text(
     "UPDATE sync.pair SET lease_expires_at = now() + make_interval(secs => :seconds)"
@@ -91,13 +91,17 @@ class PairRow:
 
 @dataclass(frozen=True, slots=True)
 class Lease:
-    """The right to write for a pair, held by one run of one direction; `token` fences off those before it."""
+    """The right to write for a pair, held by one run of one direction; `token` fences off those before it.
+
+    `opened_at` is the database's time.
+    """
 
     pair: PairRow
     log_id: UUID
     token: int
     seconds: float
     cursor: Cursor
+    opened_at: datetime
     direction: Direction = Direction.IMPORT
 
 
@@ -160,8 +164,9 @@ async def open_run(
         await connection.execute(_DEAD, {"pair": pair.id})
         await connection.execute(_LOG, {**log, "status": "running", "message": ""})
         row = (await connection.execute(_CURSOR, {"pair": pair.id})).one_or_none()
+        opened_at = (await connection.execute(text("SELECT now()"))).scalar_one()
     cursor = Cursor(*row) if row else Cursor()
-    return Lease(pair, log_id, token, lease_seconds, cursor, direction)
+    return Lease(pair, log_id, token, lease_seconds, cursor, opened_at, direction)
 
 
 async def renew(engine: AsyncEngine, lease: Lease) -> bool:

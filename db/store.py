@@ -12,9 +12,9 @@ from uuid_utils.compat import uuid7
 
 from core.entities import Entity
 from core.errors import ConflictError, RecordError, SyncError
-from core.ports import VARIANTS, Action, Change, Counts, Cursor, Issue, Key, Known, Match
+from core.ports import VARIANTS, Action, Change, Counts, Cursor, Issue, Key, Known, Match, Scan
 from core.sides import Noted
-from db import ledger, models, rows
+from db import ledger, models, orphans, rows
 from db.bulk import upsert
 from db.exports import PgErp
 from db.ledger import Bound
@@ -23,15 +23,17 @@ from db.vault import Vault
 
 MAPPING = (
     *("id", "integration_id", "entity", "external_id", "parent_external_id", "internal_id", "state"),
-    *("external_hash", "internal_hash", "external_updated_at", "synced_at", "incomplete"),
+    *("orphaned_by", "external_hash", "internal_hash", "external_updated_at", "synced_at", "incomplete"),
 )
 _KNOWN = text(
-    "SELECT external_id, id, internal_id, external_hash, incomplete FROM sync.mapping"
+    "SELECT external_id, id, internal_id, external_hash, incomplete,"
+    " missing_at IS NOT NULL OR state = 'orphan' AND orphaned_by IS DISTINCT FROM 'erp',"
+    " state = 'orphan' AND orphaned_by IS NOT DISTINCT FROM 'erp' FROM sync.mapping"
     " WHERE integration_id = :integration AND entity = :kind AND external_id = ANY(:ids)"
 )
 _RESOLVE = text(
     "SELECT external_id, internal_id FROM sync.mapping WHERE integration_id = :integration"
-    " AND entity = :kind AND external_id = ANY(:ids) AND state <> 'orphan'"
+    " AND entity = :kind AND external_id = ANY(:ids) AND (state <> 'orphan' OR orphaned_by = 'external')"
 )
 _MATCH = """
 SELECT {value} AS value, t.id, m.external_id FROM erp.{table} t
@@ -54,7 +56,8 @@ _MATCHES = {
 _GONE_VARIANTS = text(
     "WITH gone AS (UPDATE erp.product_variant SET deleted_at = now() WHERE product_id = ANY(:products)"
     " AND deleted_at IS NULL AND id <> ALL(:kept) RETURNING id)"
-    " UPDATE sync.mapping SET state = 'orphan' WHERE integration_id = :integration AND entity = 'variants'"
+    " UPDATE sync.mapping SET state = 'orphan', orphaned_by = 'external'"
+    " WHERE integration_id = :integration AND entity = 'variants'"
     " AND internal_id IN (SELECT id FROM gone)"
 )
 
@@ -71,7 +74,7 @@ class PgStore:
 
     async def known(self, kind: str, external_ids: Sequence[str]) -> dict[str, Known]:
         found = await self._read(_KNOWN, kind=kind, ids=list(external_ids))
-        return {row[0]: Known(row[1], row[2], row[3], row[4]) for row in found}
+        return {row[0]: Known(*row[1:]) for row in found}
 
     async def resolve(self, keys: Sequence[Key]) -> dict[Key, UUID]:
         wanted: dict[str, list[str]] = {}
@@ -102,6 +105,8 @@ class PgStore:
         cursor: Cursor,
         total: int | None,
         noted: Noted | None = None,
+        scan: Scan | None = None,
+        returned: Sequence[UUID] = (),
     ) -> Counts:
         bound = self._bound
         async with tenant_transaction(self._engine, bound.tenant_id) as connection:
@@ -118,8 +123,20 @@ class PgStore:
             counts = Counts(created, len(written) - created, skipped, len(failed))
             if noted is not None and self._erp is not None:
                 counts += await self._erp.note(connection, noted)
+            await orphans.welcome(connection, bound, returned)
+            if scan is not None:
+                await orphans.note(connection, bound, scan)
             await ledger.advance(connection, bound, cursor, counts, total)
         return counts
+
+    async def missed(self) -> Sequence[str]:
+        async with tenant_transaction(self._engine, self._bound.tenant_id) as connection:
+            return await orphans.missed(connection, self._bound)
+
+    async def settle(self, *, gone: Sequence[str], found: Sequence[str]) -> None:
+        async with tenant_transaction(self._engine, self._bound.tenant_id) as connection:
+            await ledger.hold(connection, self._bound)
+            await orphans.settle(connection, self._bound, gone=gone, found=found)
 
     async def _read(self, statement: Any, **parameters: Any) -> Sequence[Any]:
         parameters["integration"] = self._bound.integration_id
@@ -223,6 +240,7 @@ class PgStore:
             "parent_external_id": None,
             "internal_id": change.internal_id,
             "state": "active",
+            "orphaned_by": None,
             "external_hash": f"\\x{change.hash.hex()}",
             "internal_hash": f"\\x{change.base_hash.hex()}" if change.base_hash else None,
             "external_updated_at": change.record.updated_at,

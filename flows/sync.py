@@ -10,6 +10,7 @@ from prefect.context import FlowRunContext
 from prefect.states import Completed, Failed
 from pydantic import Field
 
+from core import orphans
 from core.batch import Batch, Job
 from core.entities import Direction, Entity, RunStatus, Trigger
 from core.errors import SyncError
@@ -83,6 +84,7 @@ async def _import(job: Job) -> None:
     batch: Batch | None = await fetch(job, job.cursor)
     for _ in range(MAX_BATCHES):
         if batch is None:
+            await orphans.settle(job)
             return
         following = None if batch.last else asyncio.create_task(fetch(job, batch.cursor))
         try:

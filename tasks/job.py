@@ -4,7 +4,8 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
-from datetime import UTC, datetime
+from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -124,7 +125,11 @@ async def _close(database: AsyncEngine, run: Run) -> None:
     if isinstance(run.error, LeaseLost):
         return
     full = run.job.cursor.full if run.job else False
-    details = {"retry_at": run.error.retry_at.isoformat()} if isinstance(run.error, RateLimited) else {}
+    details: dict[str, Any] = {}
+    if isinstance(run.error, RateLimited):
+        details["retry_at"] = run.error.retry_at.isoformat()
+    if run.job is not None and run.job.orphaned:
+        details["orphaned"] = run.job.orphaned
     await runs.close_run(database, run.lease, run.status, full_scan=full, error=run.error, details=details)
 
 
@@ -160,7 +165,7 @@ async def _job(
             look_again=environment.look_again,
         )
         if lease.direction is Direction.IMPORT:
-            job.cursor = rules.start(job, pair.last_full_at, datetime.now(UTC))
+            job.cursor = rules.start(job, pair.last_full_at, lease.opened_at)
         else:
             await exporting.start(job)
         yield job

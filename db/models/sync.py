@@ -120,6 +120,7 @@ cursor = Table(
     Column("high", MOMENT),
     Column("change_seq", BigInteger, nullable=False, server_default=text("0")),
     Column("change_id", Uuid),
+    Column("items", Integer, nullable=False, server_default=text("0")),
     Column("scan_id", Uuid),
     Column("scan_started_at", MOMENT),
     Column("deaths", Integer, nullable=False, server_default=text("0")),
@@ -161,6 +162,7 @@ mapping = Table(
     ),
     CheckConstraint("state IN ('active', 'orphan', 'conflict')", name="state"),
     CheckConstraint("orphaned_by IN ('erp', 'external')", name="orphaned_by"),
+    Index("ix_mapping_missing", "integration_id", "entity", postgresql_where=text("missing_at IS NOT NULL")),
     Index("ix_mapping_incomplete", "integration_id", "entity", postgresql_where=text("incomplete")),
     schema="sync",
 )

@@ -5,6 +5,7 @@ import sys
 from uuid import UUID
 
 from core import engine as rules
+from core import orphans
 from core.entities import Entity, Trigger
 from core.ports import Cursor
 from tasks.job import open_run
@@ -26,6 +27,7 @@ async def once(pair: UUID, entity: Entity, batch_size: int, *, full: bool = Fals
             while cursor is not None:
                 batch = rules.map_records(run.job, await rules.fetch(run.job, cursor))
                 cursor = await rules.upsert(run.job, await rules.transform(run.job, batch))
+            await orphans.settle(run.job)
     return run.status.value
 
 

@@ -12,6 +12,7 @@ from sqlalchemy import create_engine, text
 from sqlalchemy.pool import NullPool
 
 from core import engine as rules
+from core import orphans
 from core.batch import Batch
 from core.entities import Entity, Trigger
 from core.ports import Cursor
@@ -76,6 +77,7 @@ class Shop:
             cursor: Cursor | None = run.job.cursor
             while cursor is not None:
                 cursor = await write(run, await rules.fetch(run.job, cursor))
+            await orphans.settle(run.job)
         return run
 
     def query(self, sql: str, **values: Any) -> Any:

@@ -165,6 +165,7 @@ INDEXES = (
     " WHERE closed_at IS NULL AND pair_id IS NULL",
     "CREATE INDEX ix_sync_log_unresolved ON sync.sync_log (tenant_id, started_at DESC)"
     " WHERE status IN ('error', 'partial') AND resolved_at IS NULL",
+    "CREATE INDEX ix_mapping_missing ON sync.mapping (integration_id, entity) WHERE missing_at IS NOT NULL",
     "CREATE INDEX ix_mapping_incomplete ON sync.mapping (integration_id, entity) WHERE incomplete",
     "CREATE INDEX ix_issue_due ON sync.issue (pair_id, direction, next_attempt_at)"
     " WHERE state = 'open' AND next_attempt_at IS NOT NULL",
@@ -182,6 +183,7 @@ COLUMNS = (
     ("sync.sync_log", "request_id", "uuid"),
     ("sync.sync_log", "cancel_requested_at", "timestamptz"),
     ("sync.sync_log", "cancel_requested_by", "text"),
+    ("sync.cursor", "items", "integer NOT NULL DEFAULT 0"),
     ("sync.cursor", "scan_id", "uuid"),
     ("sync.cursor", "scan_started_at", "timestamptz"),
     ("sync.cursor", "deaths", "integer NOT NULL DEFAULT 0"),
