@@ -1,4 +1,4 @@
-"""What the sentinel reads and corrects: dead leases, runs that left no log, missed slots, alarms.
+"""What the sentinel reads and corrects: dead leases, runs that left no log, latest runs.
 
 Every correction is a compare-and-set: a log that its own run finished is never written again.
 """
@@ -16,10 +16,6 @@ from uuid_utils.compat import uuid7
 from core.entities import RunStatus, Trigger
 from db.session import system_transaction
 
-MISSED_SLOT = "missed_slot"
-REPEATED_INTERRUPTION = "repeated_interruption"
-PREFECT_DOWN = "prefect_down"
-SCHEDULER_SILENT = "scheduler_silent"
 DEATHS = 3
 """After so many interrupted runs in a row a pair waits for its schedule instead of being resumed."""
 
@@ -73,28 +69,6 @@ _LATEST = text(
     " p.lease_log_id IS NOT NULL AND p.lease_expires_at >= now() AS running FROM sync.pair p"
     " WHERE p.id = ANY(:pairs)"
 )
-_RAISE = text(
-    "INSERT INTO sync.alarm (tenant_id, integration_id, pair_id, kind, message)"
-    " SELECT tenant_id, integration_id, id, :kind, :message FROM sync.pair WHERE id = :pair"
-    " ON CONFLICT (pair_id, kind) WHERE closed_at IS NULL DO NOTHING"
-)
-_CALM = text(
-    "UPDATE sync.alarm a SET closed_at = now() WHERE a.kind = :kind AND a.closed_at IS NULL"
-    " AND a.pair_id IS NOT NULL AND (EXISTS (SELECT FROM sync.sync_log l WHERE l.pair_id = a.pair_id"
-    " AND l.status IN ('success', 'partial') AND l.started_at > a.opened_at)"
-    " OR NOT EXISTS (SELECT FROM sync.pair p JOIN sync.integration i ON i.id = p.integration_id"
-    " WHERE p.id = a.pair_id AND p.enabled AND i.status = 'active' AND i.deleted_at IS NULL"
-    " AND (:kind <> 'missed_slot' OR p.cadence <> 'manual')))"
-)
-_RAISE_FOR_ALL = text(
-    "INSERT INTO sync.alarm (tenant_id, kind, message) SELECT DISTINCT p.tenant_id, :kind, :message"
-    " FROM sync.pair p WHERE p.enabled AND NOT EXISTS (SELECT FROM sync.alarm a"
-    " WHERE a.tenant_id = p.tenant_id AND a.kind = :kind AND a.pair_id IS NULL AND a.closed_at IS NULL)"
-)
-_CALM_FOR_ALL = text(
-    "UPDATE sync.alarm SET closed_at = now() WHERE kind = :kind AND pair_id IS NULL AND closed_at IS NULL"
-)
-_ONE_AT_A_TIME = text("SELECT pg_advisory_xact_lock(hashtext('cloudtosys.alarms'))")
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,28 +202,3 @@ async def latest_runs(engine: AsyncEngine, pairs: Iterable[UUID]) -> dict[UUID, 
     async with system_transaction(engine) as connection:
         rows = (await connection.execute(_LATEST, {"pairs": list(pairs)})).all()
     return {row.id: Latest(row.started_at, row.running) for row in rows}
-
-
-async def raise_alarm(engine: AsyncEngine, pair_id: UUID, kind: str, message: str) -> bool:
-    """Open an alarm of a pair, one of a kind at a time; False when it is open already."""
-    async with system_transaction(engine) as connection:
-        values = {"pair": pair_id, "kind": kind, "message": message}
-        return (await connection.execute(_RAISE, values)).rowcount == 1
-
-
-async def calm_alarms(engine: AsyncEngine, kind: str) -> int:
-    """Close the alarms of pairs that a run succeeded for since, or that are not scheduled any more."""
-    async with system_transaction(engine) as connection:
-        return (await connection.execute(_CALM, {"kind": kind})).rowcount
-
-
-async def raise_for_all(engine: AsyncEngine, kind: str, message: str) -> int:
-    """Open an alarm for every tenant that has pairs; returns how many were new."""
-    async with system_transaction(engine) as connection:
-        await connection.execute(_ONE_AT_A_TIME)
-        return (await connection.execute(_RAISE_FOR_ALL, {"kind": kind, "message": message})).rowcount
-
-
-async def calm_for_all(engine: AsyncEngine, kind: str) -> int:
-    async with system_transaction(engine) as connection:
-        return (await connection.execute(_CALM_FOR_ALL, {"kind": kind})).rowcount

@@ -19,6 +19,8 @@ import msgspec
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from core.errors import SyncError
+from db.arrivals import check_arrivals
+from db.expiry import check_credentials
 from db.session import engine
 from db.settings import read
 from deployments.apply import Prefect
@@ -29,6 +31,7 @@ from deployments.watchdog import Watchdog
 
 WATCH_SECONDS = 10.0
 RECONCILE_SECONDS = 60.0
+SLOW_SECONDS = 600.0
 LONGEST_BACKOFF = 60.0
 
 
@@ -104,7 +107,11 @@ def duties(api: Api, prefect: Prefect, mirror: Mirror, watchdog: Watchdog, first
 
 def for_people(database: AsyncEngine) -> list[Duty]:
     """What tells people, also while Prefect is away."""
-    return [Duty("notices", Post(database).deliver, _watch_seconds())]
+    return [
+        Duty("notices", Post(database).deliver, _watch_seconds()),
+        Duty("arrivals", lambda: check_arrivals(database), SLOW_SECONDS),
+        Duty("credentials", lambda: check_credentials(database), SLOW_SECONDS),
+    ]
 
 
 def _watch_seconds() -> float:

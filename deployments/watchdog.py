@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from core.entities import Cadence, RunStatus, Trigger
-from db import watch
+from db import alarms, watch
 from db.deploy import PairState, read_pairs
 from deployments.apply import Prefect
 from deployments.cadence import ZONE, last_slot
@@ -61,10 +61,12 @@ class Watchdog:
     async def resume(self) -> int:
         """Run interrupted pairs again at once, unless they keep dying; returns how many were asked for."""
         resumed = 0
-        for run in await watch.interrupted_runs(self._engine):
-            if run.deaths >= watch.DEATHS:
-                text = f"As {watch.DEATHS} últimas execuções foram interrompidas. Verifique o worker."
-                await watch.raise_alarm(self._engine, run.pair_id, watch.REPEATED_INTERRUPTION, text)
+        text = f"As {watch.DEATHS} últimas execuções foram interrompidas. Verifique o worker."
+        found = await watch.interrupted_runs(self._engine)
+        dying = {run.pair_id: text for run in found if run.deaths >= watch.DEATHS}
+        await alarms.raise_alarms(self._engine, alarms.REPEATED_INTERRUPTION, dying)
+        for run in found:
+            if run.pair_id in dying:
                 continue
             key = f"resume:{run.log_id}"
             full = await self._was_full(run.flow_run_id)
@@ -84,8 +86,8 @@ class Watchdog:
 
     async def check_slots(self) -> int:
         """Raise an alarm for each slot that passed without a run, and run it; returns how many."""
-        for kind in (watch.MISSED_SLOT, watch.REPEATED_INTERRUPTION):
-            await watch.calm_alarms(self._engine, kind)
+        for kind in (alarms.MISSED_SLOT, alarms.REPEATED_INTERRUPTION):
+            await alarms.calm_alarms(self._engine, kind)
         now = datetime.now(UTC)
         pairs = {pair.id: pair for pair in await read_pairs(self._engine) if pair.scheduled}
         latest = await watch.latest_runs(self._engine, pairs)
@@ -95,10 +97,12 @@ class Watchdog:
             if (slot := missed_slot(pair, latest.get(pair.id), now, self.since)) is not None
         }
         # All alarms before the first dispatch: Prefect may be what is missing.
-        for pair, slot in missed.items():
-            local = slot.astimezone(ZoneInfo(ZONE))
-            text = f"A execução prevista para {local:%d/%m/%Y %H:%M:%S} não aconteceu."
-            await watch.raise_alarm(self._engine, pair.id, watch.MISSED_SLOT, text)
+        texts = {
+            pair.id: f"A execução prevista para {slot.astimezone(ZoneInfo(ZONE)):%d/%m/%Y %H:%M:%S} "
+            "não aconteceu."
+            for pair, slot in missed.items()
+        }
+        await alarms.raise_alarms(self._engine, alarms.MISSED_SLOT, texts)
         for pair, slot in missed.items():
             await self._dispatch(pair, slot)
         return len(missed)
@@ -113,26 +117,26 @@ class Watchdog:
         settled = [pair for pair in pairs if max(pair.changed_at, self.since) < now - SETTLED]
         silent = await self._without_future(settled, now)
         if silent:
-            await watch.raise_for_all(
+            await alarms.raise_for_all(
                 self._engine,
-                watch.SCHEDULER_SILENT,
+                alarms.SCHEDULER_SILENT,
                 f"O agendador do Prefect não criou as próximas execuções de {len(silent)} par(es): reinicie "
                 "o servidor Prefect. Enquanto isso, os horários perdidos são executados pelo vigia.",
             )
         else:
-            await watch.calm_for_all(self._engine, watch.SCHEDULER_SILENT)
+            await alarms.calm_for_all(self._engine, alarms.SCHEDULER_SILENT)
         return [f"{pair.integration} · {pair.entity.label}" for pair in silent]
 
     async def note_prefect(self, answers: bool) -> None:
         """Open or close the alarm that Prefect does not answer."""
         if answers:
-            await watch.calm_for_all(self._engine, watch.PREFECT_DOWN)
+            await alarms.calm_for_all(self._engine, alarms.PREFECT_DOWN)
             return
         text = (
             "O servidor Prefect não responde: as sincronizações não iniciam. Verifique se ele está no ar; "
             "os horários perdidos são executados quando ele voltar."
         )
-        await watch.raise_for_all(self._engine, watch.PREFECT_DOWN, text)
+        await alarms.raise_for_all(self._engine, alarms.PREFECT_DOWN, text)
 
     async def _dispatch(self, pair: PairState, slot: datetime) -> None:
         if pair.deployment_id is not None and await self._waiting(pair.deployment_id):

@@ -1,0 +1,47 @@
+"""Credentials (keys, tokens, certificates) that end soon or have ended, and that a person has to renew.
+
+`credential.expires_at` is set for those alone: a token that the integration renews by itself has none.
+"""
+
+from collections import defaultdict
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from db.alarms import CREDENTIAL_EXPIRED, CREDENTIAL_EXPIRING, keep_alarms
+from db.session import system_transaction
+
+DAYS = 14
+ZONE = ZoneInfo("America/Sao_Paulo")
+
+_ENDING = text(
+    "SELECT i.id, c.name, c.expires_at, c.expires_at <= now() AS over FROM sync.credential c"
+    " JOIN sync.integration i ON i.id = c.integration_id"
+    " WHERE c.expires_at < now() + make_interval(days => :days) AND i.deleted_at IS NULL"
+    " AND i.status IN ('active', 'error') ORDER BY c.expires_at"
+)
+
+
+async def check_credentials(engine: AsyncEngine) -> int:
+    """Open and close the alarms of integrations; returns how many opened. Raises `DatabaseUnavailable`."""
+    async with system_transaction(engine) as connection:
+        rows = (await connection.execute(_ENDING, {"days": DAYS})).all()
+    ends: dict[str, dict[UUID, list[str]]] = {
+        CREDENTIAL_EXPIRING: defaultdict(list),
+        CREDENTIAL_EXPIRED: defaultdict(list),
+    }
+    for row in rows:
+        kind, verb = (CREDENTIAL_EXPIRED, "venceu") if row.over else (CREDENTIAL_EXPIRING, "vence")
+        at = row.expires_at.astimezone(ZONE)
+        ends[kind][row.id].append(f"{row.name} {verb} em {at:%d/%m/%Y %H:%M}")
+    opened = 0
+    for kind, found in ends.items():
+        messages = {
+            id_: f"{'; '.join(parts)}. Renove no sistema externo e grave a nova credencial"
+            " (cloudtosys integration update)."
+            for id_, parts in found.items()
+        }
+        opened += await keep_alarms(engine, kind, messages, "integration")
+    return opened
