@@ -25,6 +25,10 @@ ENTITIES = {
     "clientes": Entity.CUSTOMERS,
     "pedidos": Entity.ORDERS,
     "nfs": Entity.INVOICES,
+    "envios": Entity.SHIPMENTS,
+    "extrato": Entity.BANK_TRANSACTIONS,
+    "cobranças": Entity.RECEIVABLES,
+    "cobrancas": Entity.RECEIVABLES,
 } | {entity.value: entity for entity in Entity}
 DIRECTIONS = {
     "importar": Direction.IMPORT,
@@ -68,7 +72,9 @@ PROPOSAL_STATES = {state: state for state in ("matched", "ambiguous", "unmatched
 
 
 def entity(typed: str) -> Entity:
-    return _meant(ENTITIES, typed, "produtos, estoque, categorias, clientes, pedidos, nfs")
+    return _meant(
+        ENTITIES, typed, "produtos, estoque, categorias, clientes, pedidos, nfs, envios, extrato, cobranças"
+    )
 
 
 def entities(typed: str) -> list[Entity]:

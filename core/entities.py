@@ -10,6 +10,9 @@ class Entity(StrEnum):
     CUSTOMERS = "customers"
     ORDERS = "orders"
     INVOICES = "invoices"
+    SHIPMENTS = "shipments"
+    BANK_TRANSACTIONS = "bank_transactions"
+    RECEIVABLES = "receivables"
 
     @property
     def label(self) -> str:
@@ -24,6 +27,9 @@ _ENTITY_LABELS = {
     Entity.CUSTOMERS: "clientes",
     Entity.ORDERS: "pedidos",
     Entity.INVOICES: "NFs",
+    Entity.SHIPMENTS: "envios",
+    Entity.BANK_TRANSACTIONS: "extrato",
+    Entity.RECEIVABLES: "cobranças",
 }
 
 

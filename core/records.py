@@ -4,7 +4,7 @@ Immutable; money is `Decimal`, times are UTC, documents and codes are text, unit
 field order is part of the contract: `core.hashing` encodes in it, so append, never reorder.
 """
 
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 
 import msgspec
@@ -127,3 +127,104 @@ class Order(Record, frozen=True, kw_only=True):
     paid_at: datetime | None = None
     addresses: tuple[Address, ...] = ()
     items: tuple[OrderItem, ...] = ()
+
+
+class Invoice(Record, frozen=True, kw_only=True):
+    """An NF-e or NFC-e. `access_key` has 44 digits; `direction` is issued or received; `status` authorized,
+    cancelled, denied, pending or rejected. `xml` is the signed document, empty where only a summary is
+    known."""
+
+    access_key: str | None = None
+    number: str
+    series: str = ""
+    direction: str = "received"
+    status: str
+    issuer_document: str | None = None
+    issuer_name: str = ""
+    recipient_document: str | None = None
+    recipient_name: str = ""
+    total: Decimal
+    issued_at: datetime | None = None
+    protocol: str = ""
+    order_id: str | None = None  # external id
+    order_number: str = ""
+    xml: str = ""
+
+
+class Parcel(msgspec.Struct, frozen=True, kw_only=True):
+    """One package, or one article of its contents."""
+
+    name: str = ""
+    sku: str | None = None
+    quantity: Decimal = Decimal(1)
+    unit_price: Decimal = Decimal("0.00")
+    weight_kg: Decimal | None = None
+    length_cm: Decimal | None = None
+    width_cm: Decimal | None = None
+    height_cm: Decimal | None = None
+
+
+class TrackingEvent(msgspec.Struct, frozen=True, kw_only=True):
+    at: datetime
+    status: str
+    description: str = ""
+    place: str = ""
+
+
+class Shipment(Record, frozen=True, kw_only=True):
+    """`status`: pending, quoted, paid, posted, in_transit, delivered, returned, cancelled or other. What the
+    carrier needs to know of the order travels with it; what it answers (cost, label, tracking) comes back."""
+
+    order_number: str = ""
+    carrier: str = ""
+    service: str = ""
+    status: str = "pending"
+    tracking_code: str | None = None
+    cost: Decimal = Decimal("0.00")
+    label_url: str | None = None
+    shipped_at: datetime | None = None
+    delivered_at: datetime | None = None
+    events: tuple[TrackingEvent, ...] = ()
+    invoice_key: str | None = None
+    recipient_name: str = ""
+    recipient_document: str | None = None
+    recipient_email: str | None = None
+    recipient_phone: str | None = None
+    address: Address | None = None
+    contents: tuple[Parcel, ...] = ()
+    insured_value: Decimal = Decimal("0.00")
+
+
+class BankTransaction(Record, frozen=True, kw_only=True):
+    """`amount` is negative for money that left. `txid` and `our_number` are what a charge can be told by."""
+
+    account: str
+    amount: Decimal
+    booked_on: date
+    description: str = ""
+    kind: str = ""
+    txid: str | None = None
+    our_number: str | None = None
+    counterpart_name: str = ""
+    counterpart_document: str | None = None
+
+
+class Receivable(Record, frozen=True, kw_only=True):
+    """A charge (boleto, Pix). `status`: open, paid, overdue, cancelled or expired."""
+
+    document_number: str
+    status: str = "open"
+    amount: Decimal
+    paid_amount: Decimal | None = None
+    due_on: date
+    paid_at: datetime | None = None
+    our_number: str | None = None
+    txid: str | None = None
+    customer_id: str | None = None  # external id
+    payer_name: str = ""
+    payer_document: str | None = None
+    payer_email: str | None = None
+    payer_address: Address | None = None
+    description: str = ""
+    barcode: str = ""
+    pix_code: str = ""

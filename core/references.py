@@ -7,7 +7,19 @@ import msgspec
 
 from core.entities import Entity
 from core.ports import VARIANTS, Key
-from core.records import Category, Customer, Order, OrderItem, Product, Record, StockLevel
+from core.records import (
+    BankTransaction,
+    Category,
+    Customer,
+    Invoice,
+    Order,
+    OrderItem,
+    Product,
+    Receivable,
+    Record,
+    Shipment,
+    StockLevel,
+)
 
 NATURAL_KEYS = {
     Entity.PRODUCTS: "SKU",
@@ -15,11 +27,15 @@ NATURAL_KEYS = {
     Entity.CATEGORIES: "slug",
     Entity.CUSTOMERS: "CPF/CNPJ",
     Entity.ORDERS: "número",
+    Entity.INVOICES: "chave de acesso",
+    Entity.SHIPMENTS: "código de rastreio",
+    Entity.BANK_TRANSACTIONS: "identificação do lançamento",
+    Entity.RECEIVABLES: "número do documento",
 }
 """What an admin calls each entity's natural key."""
 
 
-def references(record: Record) -> list[Key]:
+def references(record: Record) -> list[Key]:  # noqa: PLR0911 - one for each kind of record
     """Keys of the mapped records that `record` needs by internal id, its own variants among them."""
     match record:
         case Product():
@@ -32,6 +48,10 @@ def references(record: Record) -> list[Key]:
         case Order():
             customer = [(Entity.CUSTOMERS.value, record.customer_id)] if record.customer_id else []
             return customer + [key for item in record.items for key in item_keys(item)]
+        case Invoice(order_id=str() as order):
+            return [(Entity.ORDERS.value, order)]
+        case Receivable(customer_id=str() as customer_id):
+            return [(Entity.CUSTOMERS.value, customer_id)]
         case _:
             return []
 
@@ -52,7 +72,7 @@ def item_keys(item: OrderItem) -> list[Key]:
     return keys
 
 
-def natural_key(record: Record, refs: Mapping[Key, UUID]) -> str | None:
+def natural_key(record: Record, refs: Mapping[Key, UUID]) -> str | None:  # noqa: PLR0911
     """The value an ERP record could be recognised by; None where the record has none."""
     match record:
         case Product():
@@ -65,6 +85,14 @@ def natural_key(record: Record, refs: Mapping[Key, UUID]) -> str | None:
             return record.document
         case Order():
             return record.number
+        case Invoice():
+            return record.access_key
+        case Shipment():
+            return record.tracking_code
+        case BankTransaction():
+            return record.external_id
+        case Receivable():
+            return record.document_number
         case _:
             return None
 
@@ -85,6 +113,11 @@ def without(record: Record, refs: Mapping[Key, UUID]) -> Record:
             items = tuple([_known_item(item, refs) for item in record.items])
             customer = known(Entity.CUSTOMERS, record.customer_id)
             return msgspec.structs.replace(record, customer_id=customer, items=items)
+        case Invoice():
+            return msgspec.structs.replace(record, order_id=known(Entity.ORDERS, record.order_id))
+        case Receivable():
+            customer = known(Entity.CUSTOMERS, record.customer_id)
+            return msgspec.structs.replace(record, customer_id=customer)
         case _:
             return record
 

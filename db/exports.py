@@ -37,12 +37,15 @@ OUTBOX = (
 )
 FIRST = UUID(int=0)
 
-_PARTS = {
+_PARTS: dict[Entity, tuple[tuple[str, str], ...]] = {
     Entity.PRODUCTS: (("product", "id"), ("product_variant", "product_id")),
     Entity.CATEGORIES: (("category", "id"),),
     Entity.CUSTOMERS: (("customer", "id"), ("address", "customer_id")),
     Entity.ORDERS: (("order", "id"), ("order_item", "order_id"), ("address", "order_id")),
     Entity.STOCK: (("stock_level", "id"),),
+    Entity.INVOICES: (("invoice", "id"),),
+    Entity.SHIPMENTS: (("shipment", "id")),
+    Entity.RECEIVABLES: (("receivable", "id"),),
 }
 """Tables whose rows make up a record, and the column with the record's id."""
 _LINKED = text(

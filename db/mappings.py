@@ -30,6 +30,9 @@ TABLES = {
     Entity.CUSTOMERS.value: "erp.customer",
     Entity.ORDERS.value: 'erp."order"',
     Entity.INVOICES.value: "erp.invoice",
+    Entity.SHIPMENTS.value: "erp.shipment",
+    Entity.BANK_TRANSACTIONS.value: "erp.bank_transaction",
+    Entity.RECEIVABLES.value: "erp.receivable",
 }
 LONGEST_NOTE = 2000
 HISTORY = 50

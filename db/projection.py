@@ -26,6 +26,7 @@ from core.records import (
     Variant,
 )
 from core.sides import Projected
+from db import papers
 
 _LINK = (
     "SELECT m.external_id FROM sync.mapping m WHERE m.integration_id = :integration AND m.state <> 'orphan'"
@@ -69,6 +70,14 @@ _ROWS = {
         " AND (CAST(:branch AS uuid) IS NULL OR b.branch_id = :branch)) s WHERE t.id = ANY(:ids)"
     ),
 }
+_PLACES = {
+    "invoice": _link("invoices", "t.id"),
+    "order": _link("orders", "t.order_id"),
+    "shipment": _link("shipments", "t.id"),
+    "receivable": _link("receivables", "t.id"),
+    "customer": _link("customers", "t.customer_id"),
+}
+_ROWS |= {entity: text(rows.format(**_PLACES)) for entity, rows in papers.ROWS.items()}
 _VARIANTS = text(
     f"SELECT v.*, {_link(VARIANTS, 'v.id')} AS external_id FROM erp.product_variant v"
     " WHERE v.product_id = ANY(:ids) AND v.deleted_at IS NULL ORDER BY v.id"
@@ -134,6 +143,10 @@ async def _parts(
         case Entity.ORDERS:
             items = await by("order_id", _ITEMS, integration=view.integration_id)
             return items, await by("owner", _ADDRESSES[entity])
+        case Entity.SHIPMENTS:
+            return await by("owner", papers.CONTENTS), await by("owner", papers.DESTINATIONS)
+        case Entity.RECEIVABLES:
+            return (await by("owner", papers.PAYERS),)
         case _:
             return ()
 
@@ -242,6 +255,17 @@ def _item(row: Row) -> OrderItem:
     )
 
 
+def _paper(build: Callable[..., tuple[Record, dict[str, Any]]]) -> Callable[..., Projected]:
+    """A builder of `db.papers` as one of ours; its moments are brought to UTC."""
+
+    def built(row: Row, *parts: Iterable[Row]) -> Projected:
+        moments = {name: _moment(value) for name, value in row.items() if isinstance(value, datetime)}
+        record, more = build({**row, **moments}, *parts)
+        return _projected(row, record, **more)
+
+    return built
+
+
 def _stock(row: Row) -> Projected:
     product, variant = row["product"], row["variant"]
     record = StockLevel(
@@ -281,4 +305,7 @@ _BUILDERS: dict[Entity, Callable[..., Projected]] = {
     Entity.CUSTOMERS: _customer,
     Entity.ORDERS: _order,
     Entity.STOCK: _stock,
+    Entity.INVOICES: _paper(papers.invoice),
+    Entity.SHIPMENTS: _paper(papers.shipment),
+    Entity.RECEIVABLES: _paper(papers.receivable),
 }

@@ -10,7 +10,17 @@ from uuid_utils.compat import uuid7
 
 from core.entities import Entity
 from core.ports import VARIANTS, Action, Change
-from core.records import Address, Category, Customer, Order, OrderItem, Product, StockLevel
+from core.records import (
+    Address,
+    Category,
+    Customer,
+    Invoice,
+    Order,
+    OrderItem,
+    Product,
+    Receivable,
+    StockLevel,
+)
 from core.references import sellable
 from db import models
 
@@ -49,6 +59,23 @@ ADDRESS = (
     *("district", "city", "state", "postal_code", "country"),
 )
 
+INVOICE = (
+    *("id", "order_id", "direction", "access_key", "number", "series", "status", "issuer_document"),
+    *("issuer_name", "recipient_document", "recipient_name", "total", "issued_at", "protocol", "xml"),
+)
+SHIPMENT = (
+    *("id", "carrier", "service", "status", "tracking_code", "cost", "label_url", "shipped_at"),
+    *("delivered_at", "events"),
+)
+TRANSACTION = (
+    *("id", "account", "reference", "amount", "booked_on", "description", "kind", "txid", "our_number"),
+    *("counterpart_name", "counterpart_document"),
+)
+RECEIVABLE = (
+    *("id", "customer_id", "document_number", "status", "amount", "paid_amount", "due_on", "paid_at"),
+    *("our_number", "txid", "description", "barcode", "pix_code"),
+)
+
 
 def writes(entity: Entity, changes: Sequence[Change], branch_id: UUID, channel: str) -> Iterator[Write]:
     """The writes of a batch, parents first."""
@@ -67,8 +94,14 @@ def writes(entity: Entity, changes: Sequence[Change], branch_id: UUID, channel: 
             yield Write(models.order, ORDER, [_order(change, channel) for change in changes])
             yield Write(models.order_item, ITEM, _each(changes, _items), replaces="order_id")
             yield Write(models.address, ADDRESS, _each(changes, _addresses), replaces="order_id")
-        case _:
-            raise NotImplementedError(f"no rows for {entity}")  # the registry offers no such import
+        case Entity.INVOICES:
+            yield Write(models.invoice, INVOICE, [_invoice(change) for change in changes])
+        case Entity.SHIPMENTS:
+            yield Write(models.shipment, SHIPMENT, [_plain(change, SHIPMENT) for change in changes])
+        case Entity.BANK_TRANSACTIONS:
+            yield Write(models.bank_transaction, TRANSACTION, [_transaction(change) for change in changes])
+        case Entity.RECEIVABLES:
+            yield Write(models.receivable, RECEIVABLE, [_receivable(change) for change in changes])
 
 
 def variant_mappings(changes: Sequence[Change]) -> Iterator[tuple[Change, str, UUID]]:
@@ -144,6 +177,29 @@ def _order(change: Change, channel: str) -> Row:
     assert isinstance(record, Order)  # noqa: S101
     row = _plain(change, [name for name in ORDER if name not in ("channel", "customer_id")])
     row["channel"] = channel
+    row["customer_id"] = change.refs.get((Entity.CUSTOMERS.value, record.customer_id or ""))
+    return row
+
+
+def _invoice(change: Change) -> Row:
+    record = change.record
+    assert isinstance(record, Invoice)  # noqa: S101
+    row = _plain(change, [name for name in INVOICE if name != "order_id"])
+    row["order_id"] = change.refs.get((Entity.ORDERS.value, record.order_id or ""))
+    row["xml"] = record.xml or None
+    return row
+
+
+def _transaction(change: Change) -> Row:
+    row = _plain(change, [name for name in TRANSACTION if name != "reference"])
+    row["reference"] = change.record.external_id
+    return row
+
+
+def _receivable(change: Change) -> Row:
+    record = change.record
+    assert isinstance(record, Receivable)  # noqa: S101
+    row = _plain(change, [name for name in RECEIVABLE if name != "customer_id"])
     row["customer_id"] = change.refs.get((Entity.CUSTOMERS.value, record.customer_id or ""))
     return row
 

@@ -47,6 +47,10 @@ _MATCHES = {
     Entity.CATEGORIES.value: ("t.slug", "category", "t.slug = ANY(:values)"),
     Entity.CUSTOMERS.value: ("t.document", "customer", "t.document = ANY(:values)"),
     Entity.ORDERS.value: ("t.number", '"order"', "t.channel = :channel AND t.number = ANY(:values)"),
+    Entity.INVOICES.value: ("t.access_key", "invoice", "t.access_key = ANY(:values)"),
+    Entity.SHIPMENTS.value: ("t.tracking_code", "shipment", "t.tracking_code = ANY(:values)"),
+    Entity.BANK_TRANSACTIONS.value: ("t.reference", "bank_transaction", "t.reference = ANY(:values)"),
+    Entity.RECEIVABLES.value: ("t.document_number", "receivable", "t.document_number = ANY(:values)"),
     Entity.STOCK.value: (
         "coalesce(t.variant_id, t.product_id)::text",
         "stock_level",

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from core.entities import Entity
 from core.errors import InstallationError
 from db.deploy import PairState
 from deployments.cadence import schedule
@@ -18,8 +17,6 @@ SLUG = "cadence"
 """Name of the one schedule of a deployment that is ours."""
 POOLS = {"warm": ("cloudtosys", "cloudtosys-warm"), "process": ("cloudtosys-process", "process")}
 """CLOUDTOSYS_WORKER → name and type of the work pool. Two pools: a pool's type cannot be changed."""
-ENTITIES = frozenset({Entity.PRODUCTS, Entity.STOCK, Entity.CATEGORIES, Entity.CUSTOMERS, Entity.ORDERS})
-"""Entities that have a flow."""
 FORBIDDEN = str.maketrans(dict.fromkeys("/%&<>", " "))
 
 
@@ -47,8 +44,6 @@ def desired(pairs: Iterable[PairState], pool_name: str) -> dict[UUID, Desired]:
     made: dict[UUID, Desired] = {}
     taken: set[tuple[str, str]] = set()
     for pair in sorted(pairs, key=lambda pair: pair.id):
-        if pair.entity not in ENTITIES:
-            continue
         flow, name = f"sync-{pair.entity}", deployment_name(pair)
         if (flow, name) in taken:
             name = f"{name} · {pair.id.hex[-6:]}"

@@ -154,3 +154,35 @@ async def sync_customers(
 async def sync_orders(pair_id: PairId, full: Full = False, initiated_by: StartedBy = Trigger.MANUAL) -> State:
     """Pedidos com itens."""
     return await run(pair_id, Entity.ORDERS, full, initiated_by)
+
+
+@flow(name="sync-invoices", persist_result=False)
+async def sync_invoices(
+    pair_id: PairId, full: Full = False, initiated_by: StartedBy = Trigger.MANUAL
+) -> State:
+    """NFs."""
+    return await run(pair_id, Entity.INVOICES, full, initiated_by)
+
+
+@flow(name="sync-shipments", persist_result=False)
+async def sync_shipments(
+    pair_id: PairId, full: Full = False, initiated_by: StartedBy = Trigger.MANUAL
+) -> State:
+    """Envios: cotação, etiqueta e rastreio."""
+    return await run(pair_id, Entity.SHIPMENTS, full, initiated_by)
+
+
+@flow(name="sync-bank_transactions", persist_result=False)
+async def sync_bank_transactions(
+    pair_id: PairId, full: Full = False, initiated_by: StartedBy = Trigger.MANUAL
+) -> State:
+    """Extrato bancário."""
+    return await run(pair_id, Entity.BANK_TRANSACTIONS, full, initiated_by)
+
+
+@flow(name="sync-receivables", persist_result=False)
+async def sync_receivables(
+    pair_id: PairId, full: Full = False, initiated_by: StartedBy = Trigger.MANUAL
+) -> State:
+    """Cobranças: boletos e Pix."""
+    return await run(pair_id, Entity.RECEIVABLES, full, initiated_by)

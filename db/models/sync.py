@@ -97,7 +97,9 @@ pair = Table(
     CheckConstraint("direction IN ('import', 'export', 'both')", name="direction"),
     CheckConstraint("cadence IN ('manual', '5min', '15min', 'hourly', 'daily')", name="cadence"),
     CheckConstraint(
-        "entity IN ('products', 'stock', 'categories', 'customers', 'orders', 'invoices')", name="entity"
+        "entity IN ('products', 'stock', 'categories', 'customers', 'orders', 'invoices', 'shipments',"
+        " 'bank_transactions', 'receivables')",
+        name="entity",
     ),
     CheckConstraint(
         "conflict_policy IN ('erp_wins', 'external_wins', 'newest', 'ask')", name="conflict_policy"

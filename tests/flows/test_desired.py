@@ -13,7 +13,7 @@ from prefect.utilities.callables import parameter_schema
 from core.entities import Cadence, Direction, Entity, IntegrationStatus
 from core.errors import ConfigurationError
 from db.deploy import PairState
-from deployments.desired import ENTITIES, POOLS, desired, pool
+from deployments.desired import POOLS, desired, pool
 from deployments.fixed import FIXED
 from deployments.form import discovery_form, form
 from flows.discovery import discover
@@ -40,7 +40,7 @@ def state(name: str, **more: Any) -> PairState:
     return PairState(**(values | more))
 
 
-@pytest.mark.parametrize("entity", sorted(ENTITIES))
+@pytest.mark.parametrize("entity", list(Entity))
 def test_every_entity_has_a_flow_whose_parameters_the_form_asks_for(entity: Entity) -> None:
     made = desired([state("Loja", entity=entity)], "cloudtosys")
     aim = next(iter(made.values()))
