@@ -44,7 +44,7 @@ _PARTS: dict[Entity, tuple[tuple[str, str], ...]] = {
     Entity.ORDERS: (("order", "id"), ("order_item", "order_id"), ("address", "order_id")),
     Entity.STOCK: (("stock_level", "id"),),
     Entity.INVOICES: (("invoice", "id"),),
-    Entity.SHIPMENTS: (("shipment", "id")),
+    Entity.SHIPMENTS: (("shipment", "id"),),
     Entity.RECEIVABLES: (("receivable", "id"),),
 }
 """Tables whose rows make up a record, and the column with the record's id."""
