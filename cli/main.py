@@ -26,6 +26,7 @@ COMMANDS = {
     "run": ("cli.run", "Executa um par agora."),
     "logs": ("cli.logs", "Logs de sincronização."),
     "mapping": ("cli.mapping", "Mapeamentos entre registros do ERP e externos."),
+    "conflict": ("cli.conflict", "Conflitos: registros que mudaram nos dois lados."),
     "alarm": ("cli.alarm", "Alarmes: o que deixou de acontecer."),
     "channel": ("cli.channel", "Canais de aviso: e-mail, webhook ou chat."),
     "notice": ("cli.notice", "Avisos enviados às pessoas."),

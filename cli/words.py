@@ -112,6 +112,15 @@ def kind(typed: str) -> str:
     return VARIANTS if typed.lower() in ("variacoes", "variações", VARIANTS) else entity(typed).value
 
 
+def side(typed: str) -> str:
+    meant = {"erp": "erp", "external": "external", "externo": "external"}
+    return _meant(meant, typed, "erp, external")
+
+
+def conflict_state(typed: str) -> str:
+    return _meant({"open": "open", "resolved": "resolved"}, typed, "open, resolved")
+
+
 def proposal_state(typed: str) -> str:
     return _meant(PROPOSAL_STATES, typed, ", ".join(PROPOSAL_STATES))
 
