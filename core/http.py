@@ -15,6 +15,7 @@ import httpx
 import msgspec
 
 from core.address import Guard
+from core.certificate import Certificate
 from core.errors import (
     AddressRefused,
     AuthenticationError,
@@ -62,6 +63,7 @@ def client(
     guard: Guard,
     *,
     ca_file: str | None = None,
+    certificate: Certificate | None = None,
     timeout: httpx.Timeout = TIMEOUT,
     max_bytes: int = MAX_BYTES,
     total_seconds: float = TOTAL_SECONDS,
@@ -88,7 +90,7 @@ def client(
         trust_env=False,
         transport=GuardedTransport(
             guard,
-            verify=tls_context(ca_file),
+            verify=tls_context(ca_file, certificate),
             max_bytes=max_bytes,
             total_seconds=total_seconds,
             connections=connections,

@@ -13,6 +13,7 @@ from typing import Any, Literal, Protocol
 
 import httpx
 
+from core.certificate import Certificate
 from core.entities import Cadence, Direction, Entity, Matching
 from core.errors import SyncError
 from core.oauth2 import OAuth2
@@ -37,11 +38,12 @@ CATEGORIES = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Setting:
-    """A field of the form. `secret` ones are stored encrypted and never shown again."""
+    """A field of the form. `secret` ones are stored encrypted and never shown again, and so are a `file`'s
+    contents, kept as base64."""
 
     name: str
     label: str
-    kind: Literal["text", "url", "secret", "choice", "integer", "boolean"] = "text"
+    kind: Literal["text", "url", "secret", "file", "choice", "integer", "boolean"] = "text"
     required: bool = True
     help: str = ""
     placeholder: str = ""
@@ -244,8 +246,8 @@ class ErrorRule:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Provider:
-    """A kind of external system, signed by its own `auth` or by tokens of `oauth`. `error_code` and
-    `error_message` are keys of its JSON error body."""
+    """A kind of external system, signed by its own `auth` or by tokens of `oauth`, over mutual TLS where it
+    has a `certificate`. `error_code` and `error_message` are keys of its JSON error body."""
 
     key: str
     name: str
@@ -259,6 +261,7 @@ class Provider:
     resources: Mapping[Entity, Resource]
     auth: Callable[[Settings], httpx.Auth] | None = None
     oauth: OAuth2 | None = None
+    certificate: Callable[[Settings], Certificate | None] | None = None
     errors: tuple[ErrorRule, ...] = ()
     error_code: str = "code"
     error_message: str = "message"
@@ -280,4 +283,4 @@ class Provider:
 
     @property
     def secret_names(self) -> frozenset[str]:
-        return frozenset(s.name for s in self.settings if s.kind == "secret")
+        return frozenset(s.name for s in self.settings if s.kind in ("secret", "file"))

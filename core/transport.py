@@ -17,6 +17,7 @@ import httpcore
 import httpx
 
 from core.address import Guard
+from core.certificate import Certificate
 from core.errors import ConfigurationError, ContractError, TransientError
 
 MAX_BYTES = 32 * 1024 * 1024
@@ -177,9 +178,24 @@ class GuardedTransport(httpx.AsyncHTTPTransport):
         return response
 
 
+def tls_context(ca_file: str | None = None, certificate: Certificate | None = None) -> ssl.SSLContext:
+    """Certificates are always verified; `ca_file` adds a private authority, `certificate` is ours.
+
+    Raises `ConfigurationError`.
+    """
+    if certificate is None:
+        return _shared_context(ca_file)
+    context = _context(ca_file)
+    certificate.use(context)
+    return context
+
+
 @lru_cache(maxsize=16)
-def tls_context(ca_file: str | None = None) -> ssl.SSLContext:
-    """Certificates are always verified; `ca_file` adds a private authority. Raises `ConfigurationError`."""
+def _shared_context(ca_file: str | None) -> ssl.SSLContext:
+    return _context(ca_file)
+
+
+def _context(ca_file: str | None) -> ssl.SSLContext:
     context = ssl.create_default_context()
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     if ca_file:

@@ -93,4 +93,10 @@ def _client(
     environment: Environment, provider: Provider, settings: Settings, auth: httpx.Auth | None
 ) -> httpx.AsyncClient:
     guard = Guard(private=environment.private_hosts, plain_http=environment.plain_http)
-    return client(provider.base_url(settings), auth, guard, ca_file=environment.ca_file)
+    return client(
+        provider.base_url(settings),
+        auth,
+        guard,
+        ca_file=environment.ca_file,
+        certificate=provider.certificate(settings) if provider.certificate else None,
+    )
