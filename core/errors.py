@@ -196,8 +196,18 @@ class RecordError(SyncError):
         "Corrija o campo indicado no sistema externo e reprocesse o registro.",
     )
 
-    def __init__(self, message: str, *, field: str, provider_code: str | None = None) -> None:
-        super().__init__(message, provider_code=provider_code)
+    def __init__(
+        self,
+        message: str,
+        *,
+        field: str,
+        status: int | None = None,
+        provider_code: str | None = None,
+        provider_message: str | None = None,
+    ) -> None:
+        super().__init__(
+            message, status=status, provider_code=provider_code, provider_message=provider_message
+        )
         self.field = field
 
 

@@ -4,7 +4,7 @@ import base64
 import logging
 import re
 import ssl
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
@@ -31,7 +31,7 @@ from core.errors import (
     TransientError,
 )
 from core.redaction import RedactingFilter, Redactor, is_sensitive, redact_text
-from core.spec import Provider
+from core.spec import ErrorRule, Provider
 from core.transport import MAX_BYTES, TOTAL_SECONDS, GuardedTransport, tls_context
 
 USER_AGENT = "CloudToSys-Integracoes/0.1"
@@ -103,28 +103,36 @@ def classify(response: httpx.Response, provider: Provider) -> SyncError | None:
 
     Its texts hold nothing that was sent as a credential, even where the answer repeats it.
     """
-    status = response.status_code
     if response.is_success:
         return None
-    code, words = _reason(response, provider)
-    host = response.request.url.host
-    message = f"{host} respondeu {status}" + (f" ({code})." if code else ".")
-    now = datetime.now(UTC)
-    pause = retry_after(response, now)
-    kind = _ruled(provider, status, code)
-    if kind is None:
-        if response.has_redirect_location:
-            text = f"{host} redireciona para outro endereço: use o endereço final como URL base."
-            return ConfigurationError(text, status=status)
-        limited = status == 429 or (status == 503 and pause is not None)
-        kind = RateLimited if limited else _STATUS.get(status, ContractError)
-        if status >= 500 and not limited:
-            kind = TransientError
-    if issubclass(kind, RateLimited):
-        return kind(message, retry_at=now + (pause or DEFAULT_PAUSE), status=status)
-    if issubclass(kind, RecordError):
-        return kind(message, field="", provider_code=code)
-    return kind(message, status=status, provider_code=code, provider_message=words)
+    status, host = response.status_code, response.request.url.host
+    redactor = Redactor(_sent_secrets(response.request))
+    code, words = _reason(_body(response), redactor, provider.error_code, provider.error_message)
+    if response.has_redirect_location and _rule(provider.errors, status, code) is None:
+        text = f"{host} redireciona para outro endereço: use o endereço final como URL base."
+        return ConfigurationError(text, status=status)
+    pause = retry_after(response, datetime.now(UTC))
+    return _error(provider.errors, host, status, code, words, pause)
+
+
+def refused_item(
+    body: Any,
+    status: int,
+    rules: Sequence[ErrorRule],
+    *,
+    host: str,
+    redactor: Redactor,
+    keys: tuple[str, str] = ("code", "message"),
+) -> SyncError:
+    """The error of one record of a batch whose answer is a 2xx; `keys` are those of code and message.
+
+    A refusal that neither the rules nor the status table know is about the record, not the connection.
+    """
+    code, words = _reason(body, redactor, *keys)
+    error = _error(rules, host, status, code, words, None)
+    if not isinstance(error, ContractError):
+        return error
+    return RecordError(error.message, field="", status=status, provider_code=code, provider_message=words)
 
 
 def retry_after(response: httpx.Response, now: datetime) -> timedelta | None:
@@ -199,21 +207,47 @@ def _tls_error(error: BaseException) -> ssl.SSLError | None:
     return None
 
 
-def _ruled(provider: Provider, status: int, code: str | None) -> type[SyncError] | None:
-    rules = (rule.error for rule in provider.errors if rule.status == status and rule.code in (None, code))
-    return next(rules, None)
+def _error(
+    rules: Sequence[ErrorRule],
+    host: str,
+    status: int,
+    code: str | None,
+    words: str | None,
+    pause: timedelta | None,
+) -> SyncError:
+    message = f"{host} respondeu {status}" + (f" ({code})." if code else ".")
+    rule = _rule(rules, status, code)
+    kind = rule.error if rule else _kind(status, pause)
+    if issubclass(kind, RateLimited):
+        return kind(message, retry_at=datetime.now(UTC) + (pause or DEFAULT_PAUSE), status=status)
+    if issubclass(kind, RecordError):
+        field = rule.field if rule else ""
+        return kind(message, field=field, status=status, provider_code=code, provider_message=words)
+    return kind(message, status=status, provider_code=code, provider_message=words)
 
 
-def _reason(response: httpx.Response, provider: Provider) -> tuple[str | None, str | None]:
-    """The provider's own code and words from a JSON error body."""
+def _kind(status: int, pause: timedelta | None) -> type[SyncError]:
+    if status == 429 or (status == 503 and pause is not None):
+        return RateLimited
+    return TransientError if status >= 500 else _STATUS.get(status, ContractError)
+
+
+def _rule(rules: Sequence[ErrorRule], status: int, code: str | None) -> ErrorRule | None:
+    return next((rule for rule in rules if rule.status == status and rule.code in (None, code)), None)
+
+
+def _body(response: httpx.Response) -> Any:
     try:
-        body = _decode(response.content.removeprefix(_BOM))
+        return _decode(response.content.removeprefix(_BOM))
     except _NOT_JSON:
-        return None, None
+        return None
+
+
+def _reason(body: Any, redactor: Redactor, code_key: str, message_key: str) -> tuple[str | None, str | None]:
+    """The provider's own code and words from a JSON error body."""
     if not isinstance(body, dict):
         return None, None
-    redactor = Redactor(_sent_secrets(response.request))
-    code, words = body.get(provider.error_code), body.get(provider.error_message)
+    code, words = body.get(code_key), body.get(message_key)
     text = unescape(re.sub(r"<[^>]*>", " ", words[:2000])) if isinstance(words, str) else None
     return (
         redactor(str(code))[:80] if isinstance(code, str | int) else None,

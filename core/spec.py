@@ -158,7 +158,8 @@ class Outgoing:
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """What became of one: the record as the external system gave it back, if it did, or why not."""
+    """What became of one: the record as the external system gave it back, if it did, or why not. Both: the
+    record is there, and a part of it (a variant) was refused."""
 
     raw: Raw | None = None
     error: SyncError | None = None
@@ -237,11 +238,15 @@ class Probe:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ErrorRule:
-    """Before the general status table: `status` and, where given, the provider's `code` → an error class."""
+    """Before the general status table: `status` and, where given, the provider's `code` → an error class.
+
+    `field` is the field on the external side that a `RecordError` is about.
+    """
 
     status: int
     error: type[SyncError]
     code: str | None = None
+    field: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,9 +13,9 @@ from urllib.parse import urlsplit
 import httpx
 
 from core.entities import Entity
-from core.errors import ConflictError
 from core.oauth1 import OAuth1
-from core.spec import ErrorRule, Incremental, Probe, Provider, RateLimit, Resource, Setting, Settings
+from core.spec import Incremental, Probe, Provider, RateLimit, Resource, Setting, Settings
+from providers.woocommerce.batches import ERRORS
 from providers.woocommerce.mapping import (
     LENGTH_CM,
     WEIGHT_KG,
@@ -33,8 +33,12 @@ from providers.woocommerce.reading import (
     STOCK_FIELDS,
     expand_products,
     expand_stock,
+    read_products,
+    read_stock,
+    reader,
     split_stock,
 )
+from providers.woocommerce.writing import WRITING
 
 CHANGED = Incremental(
     param="modified_after",
@@ -145,13 +149,15 @@ WOOCOMMERCE = Provider(
     probe=Probe(path="orders", params={"per_page": "1", "_fields": "id"}),
     rate=rate,
     rate_key=rate_key,
-    errors=(
-        ErrorRule(status=400, code="woocommerce_rest_product_not_created", error=ConflictError),
-        ErrorRule(status=400, code="product_invalid_sku", error=ConflictError),
-    ),
+    errors=ERRORS,
     resources={
         Entity.CATEGORIES: Resource(
-            path="products/categories", params=BY_ID, paging=PAGES, map=category_from
+            path="products/categories",
+            params=BY_ID,
+            paging=PAGES,
+            map=category_from,
+            read=reader("products/categories", {}),
+            writing=WRITING[Entity.CATEGORIES],
         ),
         Entity.PRODUCTS: Resource(
             path="products",
@@ -160,9 +166,16 @@ WOOCOMMERCE = Provider(
             incremental=CHANGED,
             expand=expand_products,
             map=product_from,
+            read=read_products,
+            writing=WRITING[Entity.PRODUCTS],
         ),
         Entity.CUSTOMERS: Resource(
-            path="customers", params={**BY_ID, "role": "all"}, paging=PAGES, map=customer_from
+            path="customers",
+            params={**BY_ID, "role": "all"},
+            paging=PAGES,
+            map=customer_from,
+            read=reader("customers", {"role": "all"}),
+            writing=WRITING[Entity.CUSTOMERS],
         ),
         Entity.STOCK: Resource(
             path="products",
@@ -172,6 +185,8 @@ WOOCOMMERCE = Provider(
             expand=expand_stock,
             split=split_stock,
             map=stock_from,
+            read=read_stock,
+            writing=WRITING[Entity.STOCK],
         ),
         Entity.ORDERS: Resource(
             path="orders",
@@ -180,6 +195,8 @@ WOOCOMMERCE = Provider(
             incremental=CHANGED,
             wanted=lambda raw: raw.get("status") != "checkout-draft",
             map=order_from,
+            read=reader("orders", {}),
+            writing=WRITING[Entity.ORDERS],
         ),
     },
 )

@@ -13,6 +13,8 @@ from core.records import Address, Category, Customer, Order, OrderItem, Product,
 from core.spec import Raw, Settings
 
 ZERO = Decimal("0.00")
+REFERENCE = "_cloudtosys_ref"
+"""The key in `meta_data` under which a record keeps our id of it."""
 
 STATUSES = {
     "pending": "pending",
@@ -39,6 +41,10 @@ LENGTH_CM = {
 }
 
 
+KINDS = ("billing", "shipping")
+"""The addresses of a customer and of an order."""
+
+
 def utc(text: str) -> datetime:
     """A `*_gmt` date: UTC without offset."""
     return datetime.fromisoformat(text).replace(tzinfo=UTC)
@@ -48,12 +54,18 @@ def gmt(moment: datetime) -> str:
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S")
 
 
+def reference_of(raw: Raw) -> str | None:
+    found = (item["value"] for item in raw.get("meta_data") or () if item.get("key") == REFERENCE)
+    return str(next(found, None) or "") or None
+
+
 def product_from(raw: Raw, settings: Settings) -> Product:
-    weight, length = _units(settings)
+    weight, length = units(settings)
     size = raw.get("dimensions") or {}
     return Product(
         external_id=str(raw["id"]),
         updated_at=_moment(raw.get("date_modified_gmt")),
+        reference=reference_of(raw),
         sku=raw.get("sku") or None,
         name=unescape(raw["name"]),
         description=raw.get("description") or "",
@@ -117,7 +129,8 @@ def customer_from(raw: Raw, _settings: Settings) -> Customer:
     return Customer(
         external_id=str(raw["id"]),
         updated_at=_moment(raw.get("date_modified_gmt")),
-        name=unescape(billing.get("company") or "" if _is_company(document) else "")
+        reference=reference_of(raw),
+        name=unescape(billing.get("company") or "" if is_company(document) else "")
         or unescape(name)
         or raw.get("username", ""),
         person_type=person_type(document) if document else None,
@@ -125,7 +138,7 @@ def customer_from(raw: Raw, _settings: Settings) -> Customer:
         state_registration=(billing.get("ie") or extra.get("ie")) or None,
         email=raw.get("email") or None,
         phone=(billing.get("phone") or extra.get("cellphone")) or None,
-        addresses=_addresses(raw, extra),
+        addresses=_addresses(raw, extra, _extra(raw, "shipping_")),
     )
 
 
@@ -138,6 +151,7 @@ def order_from(raw: Raw, _settings: Settings) -> Order:
     return Order(
         external_id=str(raw["id"]),
         updated_at=_moment(raw.get("date_modified_gmt")),
+        reference=reference_of(raw),
         number=str(raw["number"]),
         status=STATUSES.get(raw["status"], "other"),
         external_status=raw["status"],
@@ -160,7 +174,7 @@ def order_from(raw: Raw, _settings: Settings) -> Order:
         note="\n".join(text for text in (raw.get("customer_note"), remark) if text),
         placed_at=utc(_required(raw, "date_created_gmt")),
         paid_at=_moment(raw.get("date_paid_gmt")),
-        addresses=_addresses(raw, extra),
+        addresses=_addresses(raw, extra, _extra(raw, "_shipping_")),
         items=items,
     )
 
@@ -181,13 +195,12 @@ def _item(raw: Raw) -> OrderItem:
     )
 
 
-def _addresses(raw: Raw, extra: Mapping[str, str]) -> tuple[Address, ...]:
-    found = ((kind, raw.get(kind) or {}) for kind in ("billing", "shipping"))
-    return tuple([_address(kind, part, extra) for kind, part in found if part.get("address_1")])
+def _addresses(raw: Raw, billing: Mapping[str, str], shipping: Mapping[str, str]) -> tuple[Address, ...]:
+    found = ((kind, raw.get(kind) or {}, own) for kind, own in zip(KINDS, (billing, shipping), strict=True))
+    return tuple([_address(kind, part, own) for kind, part, own in found if part.get("address_1")])
 
 
-def _address(kind: str, part: Raw, extra: Mapping[str, str]) -> Address:
-    own = extra if kind == "billing" else {}
+def _address(kind: str, part: Raw, own: Mapping[str, str]) -> Address:
     postal_code = part.get("postcode") or ""
     country = part.get("country") or "BR"
     return Address(
@@ -237,7 +250,7 @@ def _buyer_document(billing: Raw, extra: Mapping[str, str]) -> tuple[str | None,
         return None, f"CPF/CNPJ informado na loja é inválido: {text}"
 
 
-def _is_company(document: str | None) -> bool:
+def is_company(document: str | None) -> bool:
     return document is not None and person_type(document) == "J"
 
 
@@ -271,11 +284,12 @@ def _measure(value: str | None, unit: Decimal, name: str) -> Decimal | None:
     if not value:
         return None
     try:
-        return quantity(quantity(value) * unit)
+        quantity(value)
+        return quantity(Decimal(value) * unit)
     except ValueError as error:
         raise RecordError(str(error), field=name) from None
 
 
-def _units(settings: Settings) -> tuple[Decimal, Decimal]:
+def units(settings: Settings) -> tuple[Decimal, Decimal]:
     weight, length = settings.get("weight_unit") or "kg", settings.get("dimension_unit") or "cm"
     return WEIGHT_KG[weight], LENGTH_CM[length]

@@ -29,7 +29,7 @@ STRANGER: Headers = [(b"vary", b"Origin")]
 HTML: Headers = [(b"content-type", b"text/html; charset=UTF-8")]
 MAINTENANCE = "<!DOCTYPE html><html><body><h1>Em manutenção</h1><p>Voltamos em breve.</p></body></html>"
 # Faults that end the connection instead of the answer.
-CUTS = {"reset", "truncate"}
+CUTS = {"reset", "truncate", "lost"}
 
 
 class App:
@@ -105,6 +105,8 @@ class App:
             reply.body = reply.body[: max(1, len(reply.body) * 2 // 3)]
         elif fault.kind == "empty_page":
             reply.body = b"[]"
+        if fault.kind == "lost":
+            return None
         if fault.kind == "truncate":
             await answer(send, reply, upto=len(reply.body) // 2)
         elif fault.kind == "slow":

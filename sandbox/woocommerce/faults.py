@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 KINDS = {"429", "500", "503", "timeout", "truncate", "slow", "repeat_page", "html", "reset"}
-KINDS |= {"broken_json", "empty_page"}
+KINDS |= {"broken_json", "empty_page", "lost"}
 
 
 @dataclass(slots=True)
@@ -14,7 +14,8 @@ class Fault:
     """Happens to requests whose path holds `path` (a pattern; below /wp-json/wc/v3/ or whole) and `method`.
 
     After `skip` matching requests: to the first `times`, to each `every`th, or with a `probability`; with
-    none of the three to all. `retry_after` is seconds or an HTTP date, `delay` seconds.
+    none of the three to all. `retry_after` is seconds or an HTTP date, `delay` seconds. `lost`: what was
+    asked for is done, and the connection ends without an answer.
     """
 
     kind: str
