@@ -34,7 +34,12 @@ def _row(result: ProbeResult) -> output.Row:
         "cause": advice.cause if advice else "",
         "remedy": advice.remedy if advice else "",
         "entities": [
-            {"entity": check.entity.value, "ok": check.ok, "message": check.message}
+            {
+                "entity": check.entity.value,
+                "ok": check.ok,
+                "message": check.message,
+                "directions": [direction.value for direction in check.directions],
+            }
             for check in result.checks
         ],
         "headers": dict(result.headers),
@@ -47,7 +52,8 @@ def _print(result: ProbeResult) -> None:
     if result.advice:
         print(f"Causa: {result.advice.cause}\nSolução: {result.advice.remedy}")
     for check in result.checks:
-        print(f"  {check.entity.label}: {check.message}")
+        ways = ", ".join(direction.label for direction in check.directions)
+        print(f"  {check.entity.label}{f' ({ways})' if ways else ''}: {check.message}")
     if result.status is not None:
         print(f"\nResposta crua: HTTP {result.status}")
         for name, value in result.headers:

@@ -2,6 +2,7 @@
 
 from cli import output, words
 from cli.portuguese import command, group
+from core.entities import Direction
 from core.spec import CATEGORIES, Provider
 from providers.registry import PROVIDERS
 
@@ -11,6 +12,7 @@ COLUMNS = {
     "name": "Nome",
     "category_label": "Categoria",
     "entity_labels": "Entidades",
+    "export_labels": "Exporta",
     "required_labels": "Campos obrigatórios",
     "fastest_label": "Mais rápido",
 }
@@ -31,6 +33,11 @@ def _row(provider: Provider) -> output.Row:
         "category_label": CATEGORIES[provider.category],
         "entities": [entity.value for entity in provider.resources],
         "entity_labels": [entity.label for entity in provider.resources],
+        "export_labels": [
+            entity.label
+            for entity, resource in provider.resources.items()
+            if Direction.EXPORT in resource.directions
+        ],
         "directions": {
             entity.value: sorted(direction.value for direction in resource.directions)
             for entity, resource in provider.resources.items()

@@ -30,7 +30,7 @@ from core.errors import (
     SyncError,
     TransientError,
 )
-from core.redaction import RedactingFilter, Redactor, is_sensitive, redact_text
+from core.redaction import MASK, RedactingFilter, Redactor, is_sensitive, redact_text
 from core.spec import ErrorRule, Provider
 from core.transport import MAX_BYTES, TOTAL_SECONDS, GuardedTransport, tls_context
 
@@ -49,6 +49,7 @@ _STATUS: dict[int, type[SyncError]] = {
     410: NotFoundError,
     425: TransientError,
 }
+_EMAIL = re.compile(r"[^\s@:;,]{1,64}@[^\s@:;,]{1,255}")
 _BOM = b"\xef\xbb\xbf"
 _NOT_JSON = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 _decode = msgspec.json.Decoder().decode
@@ -249,6 +250,7 @@ def _reason(body: Any, redactor: Redactor, code_key: str, message_key: str) -> t
         return None, None
     code, words = body.get(code_key), body.get(message_key)
     text = unescape(re.sub(r"<[^>]*>", " ", words[:2000])) if isinstance(words, str) else None
+    text = _EMAIL.sub(MASK, text) if text else None
     return (
         redactor(str(code))[:80] if isinstance(code, str | int) else None,
         " ".join(redactor(redact_text(text)).split())[:300] if text else None,

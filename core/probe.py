@@ -1,11 +1,12 @@
 """Testar Conexão: one simple call to the external system, with its raw answer for diagnosis."""
 
 import time
+from collections.abc import Awaitable
 from dataclasses import dataclass, replace
 
 import httpx
 
-from core.entities import Entity
+from core.entities import Direction, Entity
 from core.errors import Advice, SyncError
 from core.http import classify, decode, translate
 from core.redaction import Redactor
@@ -16,11 +17,12 @@ LONGEST_BODY = 4000
 
 @dataclass(frozen=True, slots=True)
 class EntityCheck:
-    """Whether the credential may read one entity."""
+    """Whether the credential may read one entity, and the directions that this leaves."""
 
     entity: Entity
     ok: bool
     message: str
+    directions: tuple[Direction, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,15 +67,26 @@ async def probe(provider: Provider, settings: Settings, client: httpx.AsyncClien
 
 
 async def _check(provider: Provider, entity: Entity, client: httpx.AsyncClient) -> EntityCheck:
-    refusal: SyncError | None
+    resource = provider.resources[entity]
+    refusal = await _tried(provider, client.get(resource.path, params=dict(provider.probe.params)))
+    if refusal is not None:
+        return EntityCheck(entity, False, refusal.message)
+    offered = tuple([direction for direction in Direction if direction in resource.directions])
+    path = resource.writing.probe if resource.writing else ""
+    refusal = await _tried(provider, client.post(path, json={})) if path else None
+    if refusal is not None:
+        text = f"só importação: a credencial não pode gravar. {refusal.message}"
+        return EntityCheck(entity, True, text, (Direction.IMPORT,))
+    return EntityCheck(entity, True, "ok", offered)
+
+
+async def _tried(provider: Provider, call: Awaitable[httpx.Response]) -> SyncError | None:
     try:
-        response = await client.get(provider.resources[entity].path, params=dict(provider.probe.params))
-        refusal = _verdict(response, provider)
+        return _verdict(await call, provider)
     except httpx.HTTPError as exc:
-        refusal = translate(exc)
+        return translate(exc)
     except SyncError as exc:
-        refusal = exc
-    return EntityCheck(entity, refusal is None, refusal.message if refusal else "ok")
+        return exc
 
 
 def _verdict(response: httpx.Response, provider: Provider) -> SyncError | None:

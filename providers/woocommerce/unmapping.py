@@ -226,7 +226,7 @@ def _address(kind: str, address: Address | None) -> Raw:
 
 
 def _nested(values: Mapping[str, str | None], *, new: bool) -> Raw:
-    """`billing.phone` into `billing`, `meta.*` into the free fields, of which a new record has none to clear."""
+    """`billing.phone` into `billing`, `meta.*` into the free fields; a new record has none to clear."""
     body: Raw = {}
     free: dict[str, str | None] = {}
     for key, value in values.items():

@@ -247,10 +247,23 @@ def _below(part: Written, path: str) -> Written:
 
 
 WRITING = {
-    Entity.CATEGORIES: Writing(fields=CATEGORY, write=write_categories, find=find_categories),
-    Entity.PRODUCTS: Writing(fields=PRODUCT, write=write_products, find=find_products),
-    Entity.CUSTOMERS: Writing(fields=CUSTOMER, write=write_customers, find=find_customers),
+    Entity.CATEGORIES: Writing(
+        fields=CATEGORY,
+        write=write_categories,
+        find=find_categories,
+        probe="products/categories/batch",
+    ),
+    Entity.PRODUCTS: Writing(
+        fields=PRODUCT, write=write_products, find=find_products, probe="products/batch"
+    ),
+    Entity.CUSTOMERS: Writing(
+        fields=CUSTOMER, write=write_customers, find=find_customers, probe="customers/batch"
+    ),
     # A stock level is part of its product, so there is nothing to double.
-    Entity.STOCK: Writing(fields=frozenset({"on_hand"}), write=write_stock, repeatable_creates=True),
-    Entity.ORDERS: Writing(fields=frozenset({"status"}), write=write_orders, creates=False),
+    Entity.STOCK: Writing(
+        fields=frozenset({"on_hand"}), write=write_stock, repeatable_creates=True, probe="products/batch"
+    ),
+    Entity.ORDERS: Writing(
+        fields=frozenset({"status"}), write=write_orders, creates=False, probe="orders/batch"
+    ),
 }

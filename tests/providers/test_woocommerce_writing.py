@@ -8,9 +8,11 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
+import httpx
 import msgspec
 import pytest
 
+from core.address import Guard
 from core.entities import Direction, Entity, Matching
 from core.errors import (
     AuthenticationError,
@@ -23,15 +25,16 @@ from core.errors import (
     TransientError,
     UnknownOutcome,
 )
+from core.http import client
+from core.probe import ProbeResult, probe
 from core.records import Address, Category, Customer, Product, Record, StockLevel, Variant
 from core.source import HttpSource
-from core.spec import Outgoing, Raw, Resource, Written
+from core.spec import Outgoing, Raw, Resource, Settings, Written
 from core.trees import tree
-from db.settings import Environment
 from providers.woocommerce import WOOCOMMERCE
 from providers.woocommerce.batches import PICTURES
+from providers.woocommerce.mapping import product_from
 from sandbox.process import Store, start
-from tasks.job import connect
 
 ALL: frozenset[str] = frozenset({"*"})
 """All the fields that the entity declares."""
@@ -58,32 +61,25 @@ async def source(store: Store) -> AsyncIterator[HttpSource]:
 
 
 @asynccontextmanager
-async def sourced(store: Store, **settings: str) -> AsyncIterator[HttpSource]:
+async def signed(store: Store, **other: str) -> AsyncIterator[tuple[Settings, httpx.AsyncClient]]:
+    keys = {"consumer_key": store.consumer_key, "consumer_secret": store.consumer_secret}
+    settings = {"base_url": store.url, **keys, **other}
+    guard = Guard(private=frozenset({store.url.removeprefix("http://")}))
+    assert WOOCOMMERCE.auth is not None
+    async with client(WOOCOMMERCE.base_url(settings), WOOCOMMERCE.auth(settings), guard) as http:
+        yield settings, http
+
+
+@asynccontextmanager
+async def sourced(store: Store, **other: str) -> AsyncIterator[HttpSource]:
     """As a run has it, without a speed limit."""
-    settings = {
-        "base_url": store.url,
-        "consumer_key": store.consumer_key,
-        "consumer_secret": store.consumer_secret,
-        **settings,
-    }
-    environment = Environment(
-        database_url="",
-        keys_file=None,
-        keys="",
-        lease_seconds=60,
-        private_hosts=frozenset({store.url.removeprefix("http://")}),
-        plain_http=False,
-        ca_file=None,
-        prefect_ui_url="",
-    )
-    async with connect(environment, WOOCOMMERCE, settings) as http:
-        rate = WOOCOMMERCE.rate(settings)
+    async with signed(store, **other) as (settings, http):
         yield HttpSource(
             WOOCOMMERCE,
             settings,
             http,
             Unlimited(),
-            concurrency=rate.concurrency,
+            concurrency=WOOCOMMERCE.rate(settings).concurrency,
             retry_seconds=(0.01, 0.01),
         )
 
@@ -535,11 +531,11 @@ async def test_the_variants_of_a_created_product_whose_answer_is_lost(
     [answer] = await write(source, Entity.PRODUCTS, outgoing)
     assert isinstance(answer.error, UnknownOutcome)
     [raw] = (await find(source, Entity.PRODUCTS, outgoing))[outgoing.reference]
-    got = resource(Entity.PRODUCTS).map(raw, source.settings)
-    assert [variant.sku for variant in got.variants] == ["PAR-P", "PAR-M"]  # type: ignore[attr-defined]
+    got = product_from(raw, source.settings)
+    assert [variant.sku for variant in got.variants] == ["PAR-P", "PAR-M"]
     missing = msgspec.structs.replace(
         got, variants=(*got.variants, *shirt("PAR", "G", prefix="PAR").variants)
-    )  # type: ignore[attr-defined]
+    )
     store.faults({"kind": "lost", "path": "variations/batch$", "times": 1})
     [answer] = await write(source, Entity.PRODUCTS, out(missing, frozenset({"variants"})))
     assert isinstance(answer.error, TransientError)
@@ -607,8 +603,31 @@ async def test_an_update_is_repeated_where_a_create_is_not(store: Store, source:
     assert answer.error is None
 
 
-async def test_a_key_that_may_only_read_is_told_from_a_wrong_one() -> None:
+async def test_a_price_is_not_written_to_a_product_with_variations(store: Store, source: HttpSource) -> None:
+    known = (await read(source, Entity.PRODUCTS, "10"))["10"]
+    assert known.variants
+    store.clear_requests()
+    dear = msgspec.structs.replace(known, price=Decimal("1.00"))
+    [answer] = await write(source, Entity.PRODUCTS, out(dear, frozenset({"price"})))
+    assert mapped(Entity.PRODUCTS, answer, source.settings) == known
+    assert writes(store) == []
+
+
+async def probed(store: Store) -> ProbeResult:
+    async with signed(store) as (settings, http):
+        return await probe(WOOCOMMERCE, settings, http)
+
+
+async def test_a_key_that_may_only_read_is_told_from_a_wrong_one(store: Store) -> None:
+    before = list(store.truth("products"))
+    result = await probed(store)
+    assert {check.directions for check in result.checks} == {tuple(Direction)}
+    assert list(store.truth("products")) == before
     with start(products=3, permission="read") as reading:
+        result = await probed(reading)
+        assert result.ok
+        assert {check.directions for check in result.checks} == {(Direction.IMPORT,)}
+        assert all("não pode gravar" in check.message for check in result.checks)
         async with sourced(reading) as source:
             with pytest.raises(AuthorizationError, match="Leitura"):
                 await write(source, Entity.PRODUCTS, out(product("X")))
@@ -622,8 +641,11 @@ async def test_errors_of_items_hold_no_credential_and_no_person(store: Store, so
     [answer] = await write(source, Entity.CUSTOMERS, out(person))
     error = answer.error
     assert error is not None
-    assert store.consumer_key not in repr((error.message, error.provider_message))
-    assert "cliente3" not in error.message
+    assert error.provider_message is not None
+    assert "already registered" in error.provider_message
+    shown = repr((error.message, error.provider_message))
+    assert store.consumer_key not in shown
+    assert "cliente3" not in shown
 
 
 def test_every_entity_goes_both_ways() -> None:

@@ -80,6 +80,15 @@ def test_connections_that_end_early(steered: tuple[Store, httpx.Client]) -> None
     assert [entry["status"] for entry in store.requests()] == [200, 0, 200]
 
 
+def test_what_was_asked_for_is_done_though_its_answer_is_lost(steered: tuple[Store, httpx.Client]) -> None:
+    store, shop = steered
+    store.faults({"kind": "lost", "method": "PUT", "times": 1})
+    with pytest.raises(httpx.RemoteProtocolError, match="without sending a response"):
+        shop.put("/products/3", json={"name": "Sem resposta"})
+    assert shop.get("/products/3").json()["name"] == "Sem resposta"
+    assert [entry["status"] for entry in store.requests()] == [0, 200]
+
+
 def test_answers_that_take_their_time(steered: tuple[Store, httpx.Client]) -> None:
     store, shop = steered
     store.faults({"kind": "timeout", "delay": 5, "times": 1})

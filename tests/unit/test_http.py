@@ -36,7 +36,8 @@ from core.errors import (
     SyncError,
     TransientError,
 )
-from core.http import USER_AGENT, classify, client, decode, retry_after, translate
+from core.http import USER_AGENT, classify, client, decode, refused_item, retry_after, translate
+from core.redaction import Redactor
 from core.spec import ErrorRule
 from providers.woocommerce import WOOCOMMERCE
 
@@ -520,6 +521,37 @@ def test_the_providers_rules_come_first() -> None:
     assert isinstance(record, RecordError)
     assert record.provider_code == "invalid_sku"
     assert isinstance(classify(answer(503, headers={"retry-after": "1"}), provider), ContractError)
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "kind"),
+    [
+        (400, "invalid_sku", ConflictError),
+        (400, "bad_picture", RecordError),
+        (400, "something_new", RecordError),
+        (422, None, RecordError),
+        (404, None, NotFoundError),
+        (401, None, AuthenticationError),
+        (500, None, TransientError),
+    ],
+)
+def test_what_is_refused_inside_a_batch_is_about_the_record(
+    status: int, code: str | None, kind: type[SyncError]
+) -> None:
+    rules = (
+        ErrorRule(status=400, code="invalid_sku", error=ConflictError),
+        ErrorRule(status=400, code="bad_picture", error=RecordError, field="images"),
+    )
+    body = {"code": code, "message": "não aceito: chave secreta-123, e-mail=ana@exemplo.test"}
+    error = refused_item(body, status, rules, host="loja.example", redactor=Redactor(["secreta-123"]))
+    assert type(error) is kind
+    assert (error.status, error.provider_code) == (status, code)
+    assert error.message.startswith(f"loja.example respondeu {status}")
+    assert error.provider_message is not None
+    assert "não aceito" in error.provider_message
+    assert "secreta" not in error.provider_message
+    assert "ana@" not in error.provider_message
+    assert getattr(error, "field", "") == ("images" if code == "bad_picture" else "")
 
 
 def test_a_pause_makes_an_unavailable_system_a_limited_one() -> None:
