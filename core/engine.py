@@ -272,8 +272,9 @@ def _refer(
     if isinstance(change.record, Product):
         variants = [(VARIANTS, variant.external_id) for variant in change.record.variants]
         change.refs = {**change.refs, **{key: uuid7() for key in variants if key not in refs}}
-    change.incomplete = bool(missing(change.record, refs))
-    if change.incomplete and seen is not None and seen.external_hash == item.hash:
+    lacking = bool(missing(change.record, refs))
+    if lacking and seen is not None and seen.external_hash == item.hash:
         batch.skipped += 1
         return
+    change.incomplete = change.incomplete or lacking
     batch.changes.append(change)

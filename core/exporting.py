@@ -81,7 +81,8 @@ async def upsert(job: Job, batch: Outbatch) -> Cursor | None:
         skipped=batch.skipped,
         cursor=batch.cursor,
     )
-    job.counts += await job.erp_side.commit(done)
+    counts = await job.erp_side.commit(done)
+    job.counts += counts
     job.cursor = batch.cursor
     return None if batch.last else batch.cursor
 
@@ -146,7 +147,8 @@ async def _compare(job: Job, batch: Outbatch, items: Sequence[Item]) -> None:
                 seen = job.resource.map(raw, job.source.settings)
                 decide(job, batch, item, seen, revision(job, raw))
             else:
-                decide(job, batch, item, snapshot(item) if link.external else None, link.version)
+                # The ERP rules here: that somebody else edited the record outside keeps nothing from it.
+                decide(job, batch, item, snapshot(item) if link.external else None, None)
 
 
 def _must_read(job: Job, link: Linked) -> bool:
