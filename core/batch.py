@@ -70,9 +70,11 @@ class Job:
         "erp",
         "full",
         "intents",
+        "isolating",
         "look_again",
         "matching",
         "orphaned",
+        "poisoned",
         "policy",
         "provider",
         "reader",
@@ -80,6 +82,7 @@ class Job:
         "selective",
         "source",
         "store",
+        "suspect",
         "total",
         "two_way",
     )
@@ -114,6 +117,9 @@ class Job:
         self.counts = Counts()
         self.total: int | None = None
         self.orphaned = 0
+        self.isolating = False
+        self.suspect: str | None = None
+        self.poisoned: frozenset[str] = frozenset()
         self.reader: Reader | None = None
         self.erp = erp
         self.two_way = two_way

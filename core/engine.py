@@ -81,7 +81,9 @@ def map_records(job: Job, batch: Batch) -> Batch:
     for raw in batch.raw:
         if wanted is not None and not wanted(raw):
             unwanted.append(job.resource.key(raw))
-            batch.skipped += 1
+            continue
+        if job.poisoned and job.resource.key(raw) in job.poisoned:
+            unwanted.append(job.resource.key(raw))
             continue
         try:
             record = job.resource.map(raw, job.source.settings)
@@ -93,6 +95,7 @@ def map_records(job: Job, batch: Batch) -> Batch:
             batch.issues.append(_issue(job, raw, _malformed(error)))
         else:
             mapped[record.external_id] = Mapped(raw, record, data, record_hash(data, job.resource.version))
+    batch.skipped += len(unwanted)
     if batch.cursor.full:
         batch.seen = [*mapped, *unwanted, *(issue.external_id for issue in batch.issues)]
     batch.mapped = list(mapped.values())

@@ -15,6 +15,7 @@ SyncError
   UnknownOutcome       write sent, no answer                look up before doing anything
   RecordError          one record cannot be mapped          an issue; the run goes on
     MappingNotFound    a referenced record has no mapping
+  PoisonError          one record ends the process          an issue; skipped until reprocessed
   ConflictError        409, or both sides changed           issue or conflict row
   LeaseLost            another run took the pair over       stop at once, write nothing
   DatabaseUnavailable  our own database does not answer     retry
@@ -216,6 +217,16 @@ class MappingNotFound(RecordError):
         "Mapeamento não encontrado",
         "Registro externo sem vínculo no ERP.",
         "Crie o mapeamento manualmente ou rode a 'descoberta' (auto-mapping por SKU).",
+    )
+
+
+class PoisonError(SyncError):
+    advice = Advice(
+        "Registro derruba o processamento",
+        "O processo foi encerrado toda vez que este registro foi tratado: conteúdo grande demais, memória "
+        "insuficiente ou uma falha do sistema.",
+        "Os demais registros seguem sincronizando. Confira o registro no sistema externo e o reprocesse; se "
+        "ele derrubar o processo de novo, abra um ticket.",
     )
 
 

@@ -189,6 +189,10 @@ class Store(Protocol):
         """
         ...
 
+    async def suspect(self, external_id: str) -> None:
+        """Put on record which record is handled now, for the case that it ends the process."""
+        ...
+
     async def missed(self) -> Sequence[str]:
         """External ids that a complete scan did not see and nothing has decided about; none while the
         deletion gate holds them for a person."""

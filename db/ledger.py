@@ -37,8 +37,9 @@ _CURSOR = text(
     " full_scan = excluded.full_scan, since = excluded.since, place = excluded.place,"
     " signpost = excluded.signpost, high = excluded.high, change_seq = excluded.change_seq,"
     " change_id = excluded.change_id, items = excluded.items, scan_id = excluded.scan_id,"
-    " scan_started_at = excluded.scan_started_at, updated_at = now()"
+    " scan_started_at = excluded.scan_started_at, deaths = 0, suspect = NULL, updated_at = now()"
 )
+_SUSPECT = text("UPDATE sync.cursor SET suspect = :id WHERE pair_id = :pair")
 _COUNT = text(
     "UPDATE sync.sync_log SET created = created + :created, updated = updated + :updated,"
     " success = success + :created + :updated, skipped = skipped + :skipped, errors = errors + :errors,"
@@ -142,6 +143,11 @@ async def advance(
             "total": total,
         },
     )
+
+
+async def suspect(connection: AsyncConnection, bound: Bound, external_id: str) -> None:
+    """Forgotten by the next `advance`."""
+    await connection.execute(_SUSPECT, {"pair": bound.pair_id, "id": external_id})
 
 
 async def _move(connection: AsyncConnection, bound: Bound, cursor: Cursor) -> None:

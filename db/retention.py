@@ -18,6 +18,17 @@ _STEPS = {
     " WHERE ended_at < now() - interval '730 days' LIMIT :step)",
     "discoveries": "DELETE FROM sync.discovery WHERE id IN (SELECT id FROM sync.discovery"
     " WHERE created_at < now() - interval '90 days' LIMIT :step)",
+    "run_requests": "DELETE FROM sync.run_request WHERE id IN (SELECT id FROM sync.run_request"
+    " WHERE ended_at < now() - interval '90 days' AND state NOT IN ('waiting', 'running') LIMIT :step)",
+    "overrides": "DELETE FROM sync.record_override WHERE id IN (SELECT id FROM sync.record_override"
+    " WHERE lapsed_at < now() - interval '90 days' LIMIT :step)",
+    "notices": "DELETE FROM sync.notice WHERE id IN (SELECT n.id FROM sync.notice n"
+    " WHERE n.created_at < now() - interval '180 days' AND NOT EXISTS (SELECT FROM sync.notice_delivery d"
+    " WHERE d.notice_id = n.id AND d.state = 'pending') LIMIT :step)",
+    # Of scans that another one took the place of; a scan that ends throws its own away.
+    "scan_pages": "DELETE FROM sync.scan_page WHERE id IN (SELECT p.id FROM sync.scan_page p"
+    " WHERE NOT EXISTS (SELECT FROM sync.cursor c WHERE c.pair_id = p.pair_id AND c.scan_id = p.scan_id)"
+    " LIMIT :step)",
     "webhook_events": "DELETE FROM sync.webhook_event WHERE id IN (SELECT id FROM sync.webhook_event"
     " WHERE processed_at < now() - interval '30 days' LIMIT :step)",
 }
@@ -31,6 +42,10 @@ class Swept:
     issues: int = 0
     logs: int = 0
     discoveries: int = 0
+    run_requests: int = 0
+    overrides: int = 0
+    notices: int = 0
+    scan_pages: int = 0
     webhook_events: int = 0
 
 

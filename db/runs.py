@@ -1,6 +1,6 @@
 """The life of a run: open with a lease and a log, keep alive, close."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -42,6 +42,19 @@ _LOG = text(
 _CURSOR = text(
     "SELECT watermark, scanning, full_scan, since, place, signpost, high, change_seq, change_id, items,"
     " scan_id, scan_started_at FROM sync.cursor WHERE pair_id = :pair"
+)
+# How often a run began here without a commit or an ending after it, before this one.
+_BEGIN = text(
+    "INSERT INTO sync.cursor AS c (pair_id, tenant_id, deaths) VALUES (:pair, :tenant, 1)"
+    " ON CONFLICT (pair_id) DO UPDATE SET deaths = c.deaths + 1 RETURNING deaths - 1 AS deaths, suspect"
+)
+_SURVIVED = text(
+    "UPDATE sync.cursor SET deaths = 0, suspect = NULL WHERE pair_id = :pair"
+    " AND (deaths > 0 OR suspect IS NOT NULL)"
+)
+_POISONED = text(
+    "SELECT external_id FROM sync.issue WHERE integration_id = :integration AND entity = :entity"
+    " AND direction = 'import' AND state = 'open' AND error_class = 'PoisonError'"
 )
 _RENEW = text(
     "UPDATE sync.pair SET lease_expires_at = now() + make_interval(secs => :seconds)"
@@ -93,7 +106,9 @@ class PairRow:
 class Lease:
     """The right to write for a pair, held by one run of one direction; `token` fences off those before it.
 
-    `opened_at` is the database's time.
+    `opened_at` is the database's time. `deaths`: runs that ended at this place without a word; `suspect`: the
+    record the last of them was at; `poisoned`: records that ended runs before, until somebody reprocesses
+    them.
     """
 
     pair: PairRow
@@ -103,6 +118,9 @@ class Lease:
     cursor: Cursor
     opened_at: datetime
     direction: Direction = Direction.IMPORT
+    deaths: int = 0
+    suspect: str | None = None
+    poisoned: frozenset[str] = frozenset()
 
 
 async def read_pair(engine: AsyncEngine, pair_id: UUID) -> PairRow:
@@ -165,8 +183,17 @@ async def open_run(
         await connection.execute(_LOG, {**log, "status": "running", "message": ""})
         row = (await connection.execute(_CURSOR, {"pair": pair.id})).one_or_none()
         opened_at = (await connection.execute(text("SELECT now()"))).scalar_one()
-    cursor = Cursor(*row) if row else Cursor()
-    return Lease(pair, log_id, token, lease_seconds, cursor, opened_at, direction)
+        cursor = Cursor(*row) if row else Cursor()
+        lease = Lease(pair, log_id, token, lease_seconds, cursor, opened_at, direction)
+        return await _beginning(connection, lease) if direction is Direction.IMPORT else lease
+
+
+async def _beginning(connection: AsyncConnection, lease: Lease) -> Lease:
+    pair = lease.pair
+    begun = (await connection.execute(_BEGIN, {"pair": pair.id, "tenant": pair.tenant_id})).one()
+    values = {"integration": pair.integration_id, "entity": pair.entity.value}
+    poisoned = frozenset((await connection.execute(_POISONED, values)).scalars())
+    return replace(lease, deaths=begun.deaths, suspect=begun.suspect, poisoned=poisoned)
 
 
 async def renew(engine: AsyncEngine, lease: Lease) -> bool:
@@ -200,7 +227,9 @@ async def close_run(
                 "details": msgspec.json.encode(details or {}).decode(),
             },
         )
-        await connection.execute(_RELEASE, _lease_values(lease))
+        released = await connection.execute(_RELEASE, _lease_values(lease))
+        if released.rowcount == 1 and lease.direction is Direction.IMPORT:
+            await connection.execute(_SURVIVED, {"pair": lease.pair.id})
         if status in (RunStatus.SUCCESS, RunStatus.PARTIAL):
             await connection.execute(_SUCCEEDED, {"integration": lease.pair.integration_id})
             await connection.execute(_HEALED, {"pair": lease.pair.id})

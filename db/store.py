@@ -139,6 +139,11 @@ class PgStore:
             await ledger.advance(connection, bound, cursor, counts, total)
         return counts
 
+    async def suspect(self, external_id: str) -> None:
+        async with tenant_transaction(self._engine, self._bound.tenant_id) as connection:
+            await ledger.hold(connection, self._bound)
+            await ledger.suspect(connection, self._bound, external_id)
+
     async def missed(self) -> Sequence[str]:
         async with tenant_transaction(self._engine, self._bound.tenant_id) as connection:
             return await orphans.missed(connection, self._bound)

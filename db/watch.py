@@ -16,8 +16,9 @@ from uuid_utils.compat import uuid7
 from core.entities import RunStatus, Trigger
 from db.session import system_transaction
 
-DEATHS = 3
-"""After so many interrupted runs in a row a pair waits for its schedule instead of being resumed."""
+DEATHS = 6
+"""After so many interrupted runs in a row a pair waits for its schedule instead of being resumed. A record
+that ends the process is found and left out within four."""
 
 _EXPIRED = text(
     "SELECT p.id AS pair_id, p.lease_token, l.id AS log_id, l.flow_run_id FROM sync.pair p"

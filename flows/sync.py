@@ -20,6 +20,7 @@ from tasks.sync import (
     compare,
     fetch,
     fetch_changes,
+    isolate,
     map_changes,
     map_records,
     send,
@@ -82,6 +83,9 @@ def _state(ended: Run | None) -> State:
 async def _import(job: Job) -> None:
     """Write each batch while the next one is fetched."""
     batch: Batch | None = await fetch(job, job.cursor)
+    if batch is not None and job.isolating:
+        cursor = await isolate(job, batch)
+        batch = await fetch(job, cursor) if cursor else None
     for _ in range(MAX_BATCHES):
         if batch is None:
             await orphans.settle(job)

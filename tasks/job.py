@@ -11,7 +11,7 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from core import engine as rules
-from core import exporting
+from core import exporting, isolation
 from core.batch import Job
 from core.entities import Direction, Entity, RunStatus, Trigger
 from core.errors import ConfigurationError, LeaseLost, RateLimited, SyncError
@@ -166,6 +166,8 @@ async def _job(
         )
         if lease.direction is Direction.IMPORT:
             job.cursor = rules.start(job, pair.last_full_at, lease.opened_at)
+            job.isolating = isolation.needed(lease.deaths, lease.suspect)
+            job.suspect, job.poisoned = lease.suspect, lease.poisoned
         else:
             await exporting.start(job)
         yield job

@@ -10,7 +10,7 @@ from typing import Any
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
-from core import engine, exporting, settling
+from core import engine, exporting, isolation, settling
 from core.batch import Batch, Job
 from core.errors import RateLimited, SyncError
 from core.outgoing import Outbatch
@@ -48,6 +48,13 @@ async def fetch(job: Job, cursor: Cursor) -> Batch:
 async def map_records(job: Job, batch: Batch) -> Batch:
     with without_data():
         return engine.map_records(job, batch)
+
+
+@task(cache_policy=NO_CACHE, persist_result=False)
+async def isolate(job: Job, batch: Batch) -> Cursor | None:
+    """The three steps after `fetch` for each record by itself; tried again by the next run only."""
+    with without_data():
+        return await isolation.isolate(job, batch)
 
 
 @task(cache_policy=NO_CACHE, persist_result=False)

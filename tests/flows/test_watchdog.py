@@ -29,6 +29,26 @@ Start = Callable[..., subprocess.Popen[bytes]]
 LONG_AGO = datetime(2026, 1, 1, tzinfo=UTC)
 
 
+LEFT_BEHIND = (
+    "INSERT INTO sync.run_request (tenant_id, integration_id, pair_id, kind, direction, requested_by, state,"
+    " fingerprint, ended_at) SELECT :tenant, :integration, :pair, 'resync', 'import', 'ana', s, s,"
+    " CASE s WHEN 'done' THEN CAST(:at AS timestamptz) END FROM unnest(ARRAY['done', 'waiting']) s",
+    "INSERT INTO sync.record_override (tenant_id, integration_id, entity, direction, fields, key_id, author,"
+    " lapsed_at) SELECT :tenant, :integration, 'products', 'import', 'x', 'k', 'ana', lapsed"
+    " FROM unnest(ARRAY[CAST(:at AS timestamptz), NULL]) lapsed",
+    "INSERT INTO sync.channel (tenant_id, name, address, key_id) VALUES (:tenant, 'c', 'x', 'k')",
+    "INSERT INTO sync.notice (tenant_id, kind, subject, body, created_at)"
+    " SELECT :tenant, kind, '', '', :at FROM unnest(ARRAY['sent', 'pending']) kind",
+    "INSERT INTO sync.notice_delivery (tenant_id, notice_id, channel_id, state)"
+    " SELECT :tenant, n.id, c.id, n.kind FROM sync.notice n, sync.channel c",
+    "INSERT INTO sync.cursor (tenant_id, pair_id, scan_id) VALUES (:tenant, :pair, erp.uuid7())",
+    "INSERT INTO sync.scan_page (tenant_id, pair_id, scan_id, external_ids)"
+    " SELECT :tenant, :pair, id, '{1}'"
+    " FROM (SELECT erp.uuid7() AS id UNION SELECT scan_id FROM sync.cursor) s",
+)
+"""One of each kind past its time, and one that is not."""
+
+
 @pytest.fixture
 def watchdog(api: Api, engine: AsyncEngine, prefect: Prefect) -> Watchdog:
     made = Watchdog(api, engine, prefect, lease_seconds=1.0)
@@ -159,11 +179,11 @@ async def test_a_pair_that_keeps_dying_is_not_resumed_for_ever(
     new_pair: Callable[..., UUID],
 ) -> None:
     pair_id = new_pair(cadence=Cadence.MANUAL)
-    for death in (1, 2, 3):
+    for death in range(1, watch.DEATHS + 1):
         await dead_run(api, prefect, engine, sql, pair_id)
         await watchdog.close_dead()
-        assert await watchdog.resume() == (1 if death < 3 else 0)
-        if death < 3:
+        assert await watchdog.resume() == (1 if death < watch.DEATHS else 0)
+        if death < watch.DEATHS:
             continue
         assert [alarm.pair_id for alarm in alarms(sql, "repeated_interruption")] == [pair_id]
 
@@ -411,7 +431,14 @@ async def test_housekeeping_throws_away_what_is_past_its_time(
             state=state,
             at=datetime.now(UTC) - timedelta(days=days),
         )
-    assert await sweep(engine) == Swept(payloads=3, issues=1, logs=1, webhook_events=0)
+    long_ago = datetime.now(UTC) - timedelta(days=181)
+    tenant, integration = sql("SELECT tenant_id, integration_id FROM sync.pair")[0]
+    owner = {"tenant": tenant, "integration": integration, "pair": pair_id, "at": long_ago}
+    for statement in LEFT_BEHIND:
+        sql(statement, **{name: value for name, value in owner.items() if f":{name}" in statement})
+    assert await sweep(engine) == Swept(
+        payloads=3, issues=1, logs=1, run_requests=1, overrides=1, notices=1, scan_pages=1
+    )
     assert await sweep(engine) == Swept()
     left = sql("SELECT payload IS NULL AS empty FROM sync.issue ORDER BY created_at")
     assert [row.empty for row in left] == [True, True, False]
