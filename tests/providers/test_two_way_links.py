@@ -1,0 +1,154 @@
+"""Conflicts and links of a two-way pair against a shop: what was decided arrives, once, and stays."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from core import exporting
+from core.entities import Direction, Entity, RunStatus, Trigger
+from core.ports import Cursor
+from core.resolving import Typed
+from db import conflicts, mappings
+from db.audit import By
+from sandbox.process import Store
+from sandbox.process import start as open_shop
+from tasks.job import Run, open_run
+from tests.providers.conftest import Shop
+
+BY = By("ana")
+
+
+@pytest.fixture
+def own() -> Iterator[Store]:
+    with open_shop(products=30, variable_every=10, categories=5) as running:
+        yield running
+
+
+@pytest.fixture
+def two_way(shop: Shop, own: Store) -> Shop:
+    shop.connect(own)
+    shop.query("UPDATE sync.pair SET direction = 'both', conflict_policy = 'ask'")
+    return shop
+
+
+async def run_both(shop: Shop, *, full: bool = False) -> list[Run]:
+    """As the flow does it: in, then out."""
+    ended = [await shop.run(Entity.PRODUCTS, full=full)]
+    async with open_run(
+        shop.pairs[Entity.PRODUCTS],
+        Entity.PRODUCTS,
+        direction=Direction.EXPORT,
+        full=full,
+        initiated_by=Trigger.MANUAL,
+        flow_run_id=None,
+        slot_at=None,
+    ) as run:
+        assert run is not None
+        assert run.job is not None
+        cursor: Cursor | None = run.job.cursor
+        while cursor is not None:
+            batch = exporting.map_records(run.job, await exporting.fetch(run.job, cursor))
+            cursor = await exporting.upsert(run.job, await exporting.transform(run.job, batch))
+    ended.append(run)
+    assert [(one.status, one.error) for one in ended] == [(RunStatus.SUCCESS, None)] * 2
+    return ended
+
+
+def outside(store: Store, id_: int) -> dict[str, Any]:
+    return next(product for product in store.truth("products") if product["id"] == id_)
+
+
+def inside(shop: Shop, id_: int) -> Any:
+    return shop.query(
+        "SELECT p.name, p.price::float8 AS price FROM erp.product p JOIN sync.mapping m"
+        " ON m.internal_id = p.id AND m.entity = 'products' WHERE m.external_id = :id",
+        id=str(id_),
+    )[0]
+
+
+async def in_conflict(shop: Shop, store: Store, *ids: int) -> list[conflicts.Row]:
+    """Products whose name and price both sides changed."""
+    await shop.run(Entity.CATEGORIES)
+    await run_both(shop)
+    for id_ in ids:
+        store.control("change", kind="products", id=id_, fields={"name": "Da loja", "regular_price": "11.00"})
+        shop.query(
+            "UPDATE erp.product SET name = 'Do ERP', price = 12 WHERE id = (SELECT internal_id"
+            " FROM sync.mapping WHERE entity = 'products' AND external_id = :id)",
+            id=str(id_),
+        )
+    await run_both(shop)
+    rows = shop.query("SELECT * FROM sync.conflict WHERE state = 'open'")
+    assert len(rows) == len(ids)
+    return [dict(row._mapping) for row in rows]
+
+
+async def test_what_a_person_decided_arrives_on_both_sides_and_stays(
+    two_way: Shop, own: Store, engine: AsyncEngine
+) -> None:
+    conflict = (await in_conflict(two_way, own, 7))[0]
+    assert (outside(own, 7)["name"], inside(two_way, 7).name) == ("Da loja", "Do ERP"), "frozen"
+    choices = {"name": "external", "price": Typed("13.90")}
+    await conflicts.settle(engine, two_way.tenant.id, conflict["id"], choices, None, BY)  # type: ignore[arg-type]
+    assert tuple(inside(two_way, 7)) == ("Da loja", 13.9)
+    await run_both(two_way)
+    assert (outside(own, 7)["name"], outside(own, 7)["regular_price"]) == ("Da loja", "13.90")
+    assert tuple(inside(two_way, 7)) == ("Da loja", 13.9)
+    own.clear_requests()
+    before = two_way.query("SELECT max(change_seq) FROM erp.product")
+    for _ in range(2):
+        await run_both(two_way, full=True)
+    assert [call for call in own.requests() if call["method"] != "GET"] == []
+    assert two_way.query("SELECT max(change_seq) FROM erp.product") == before
+    assert two_way.query("SELECT count(*) FROM sync.conflict WHERE state = 'open'") == [(0,)]
+
+
+@pytest.mark.parametrize(("side", "name", "price"), [("erp", "Do ERP", 12.0), ("external", "Da loja", 11.0)])
+async def test_many_at_once_for_one_side(
+    two_way: Shop, own: Store, engine: AsyncEngine, side: Any, name: str, price: float
+) -> None:
+    await in_conflict(two_way, own, 3, 4, 6)
+    many = await conflicts.settle_all(engine, two_way.tenant.id, two_way.integration_id, side, BY)
+    assert (many.resolved, many.failed) == (3, {})
+    assert many.pair_ids == {two_way.pairs[Entity.PRODUCTS]}
+    await run_both(two_way)
+    for id_ in (3, 4, 6):
+        there = outside(own, id_)
+        assert (there["name"], float(there["regular_price"])) == (name, price)
+        assert tuple(inside(two_way, id_)) == (name, price)
+    await run_both(two_way, full=True)
+    assert two_way.query("SELECT count(*) FROM sync.mapping WHERE state <> 'active'") == [(0,)]
+
+
+async def test_a_link_that_was_broken_is_made_again_by_sku_and_doubles_nothing(
+    two_way: Shop, own: Store, engine: AsyncEngine
+) -> None:
+    await two_way.run(Entity.CATEGORIES)
+    await run_both(two_way)
+    id_ = two_way.query("SELECT id FROM sync.mapping WHERE entity = 'products' AND external_id = '7'")[0][0]
+    await mappings.delete(engine, two_way.tenant.id, id_, BY)
+    await run_both(two_way, full=True)
+    assert two_way.query("SELECT count(*) FROM erp.product") == [(30,)]
+    assert own.counts()["products"] == 30
+    assert two_way.query("SELECT count(*) FROM sync.mapping WHERE entity = 'products'") == [(30,)]
+
+
+async def test_a_record_of_ours_that_lost_its_mapping_is_known_by_our_id(two_way: Shop, own: Store) -> None:
+    """Created outside, and the answer lost with the worker: the import that comes first doubles nothing."""
+    await two_way.run(Entity.CATEGORIES)
+    await run_both(two_way)
+    two_way.query("UPDATE sync.integration SET matching = 'id'")
+    two_way.query(
+        "INSERT INTO erp.product (tenant_id, name) VALUES (:tenant, 'Sem SKU')", tenant=two_way.tenant.id
+    )
+    await run_both(two_way)
+    assert own.counts()["products"] == 31
+    two_way.query(
+        "DELETE FROM sync.mapping m USING erp.product p WHERE m.entity = 'products'"
+        " AND p.id = m.internal_id AND p.name = 'Sem SKU'"
+    )
+    await run_both(two_way, full=True)
+    assert two_way.query("SELECT count(*) FROM erp.product WHERE name = 'Sem SKU'") == [(1,)]
+    assert own.counts()["products"] == 31
