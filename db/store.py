@@ -57,6 +57,9 @@ _MATCHES = {
         "t.branch_id = :branch AND coalesce(t.variant_id, t.product_id) = ANY(CAST(:values AS uuid[]))",
     ),
 }
+# Held until the transaction ends, so that no link is broken between this and the write.
+_ALIVE = text("SELECT id FROM sync.mapping WHERE id = ANY(:ids) ORDER BY id FOR NO KEY UPDATE")
+BROKEN = ConflictError("O vínculo deste registro foi excluído durante a execução; a seguinte decide de novo.")
 _GONE_VARIANTS = text(
     "WITH gone AS (UPDATE erp.product_variant SET deleted_at = now() WHERE product_id = ANY(:products)"
     " AND deleted_at IS NULL AND id <> ALL(:kept) RETURNING id)"
@@ -161,16 +164,28 @@ class PgStore:
     async def _write(
         self, connection: AsyncConnection, changes: Sequence[Change]
     ) -> list[tuple[Change, SyncError]]:
-        """All changes together; where the database refuses, one by one, to find the ones it refuses."""
-        if not changes:
+        """All changes together; where the database refuses, one by one, to find the ones it refuses.
+
+        A link that a person broke since it was read is not made again.
+        """
+        broken = await self._broken(connection, changes)
+        refused: list[tuple[Change, SyncError]] = [(change, BROKEN) for change in broken]
+        gone = {change.mapping_id for change in broken}
+        changes = [change for change in changes if change.mapping_id not in gone] if gone else changes
+        if not changes or await self._try(connection, changes) is None:
+            return refused
+        for change in changes:
+            error = await self._try(connection, [change])
+            refused += [(change, error)] if error is not None else []
+        return refused
+
+    async def _broken(self, connection: AsyncConnection, changes: Sequence[Change]) -> list[Change]:
+        updates = [change for change in changes if change.action is Action.UPDATE]
+        if not updates:
             return []
-        if await self._try(connection, changes) is None:
-            return []
-        return [
-            (change, error)
-            for change in changes
-            if (error := await self._try(connection, [change])) is not None
-        ]
+        values = {"ids": [change.mapping_id for change in updates]}
+        alive = set((await connection.execute(_ALIVE, values)).scalars())
+        return [change for change in updates if change.mapping_id not in alive]
 
     async def _try(self, connection: AsyncConnection, changes: Sequence[Change]) -> SyncError | None:
         try:

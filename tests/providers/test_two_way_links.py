@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from core import engine as rules
 from core import exporting
 from core.entities import Direction, Entity, RunStatus, Trigger
 from core.ports import Cursor
@@ -152,3 +153,25 @@ async def test_a_record_of_ours_that_lost_its_mapping_is_known_by_our_id(two_way
     await run_both(two_way, full=True)
     assert two_way.query("SELECT count(*) FROM erp.product WHERE name = 'Sem SKU'") == [(1,)]
     assert own.counts()["products"] == 31
+
+
+async def test_a_link_broken_while_a_batch_is_on_its_way_stays_broken(
+    shop: Shop, own: Store, engine: AsyncEngine
+) -> None:
+    shop.connect(own)
+    await shop.run(Entity.CUSTOMERS)
+    id_ = shop.query("SELECT id FROM sync.mapping WHERE external_id = '3'")[0][0]
+    for customer in (3, 4):
+        own.control("change", kind="customers", id=customer, fields={"first_name": "Outra"})
+    async with shop.open(Entity.CUSTOMERS) as run:
+        assert run.job is not None
+        batch = rules.map_records(run.job, await rules.fetch(run.job, run.job.cursor))
+        batch = await rules.transform(run.job, batch)
+        await mappings.delete(engine, shop.tenant.id, id_, BY)
+        await rules.upsert(run.job, batch)
+    assert shop.query("SELECT count(*) FROM sync.mapping WHERE external_id = '3'") == [(0,)]
+    names = "SELECT count(*) FROM erp.customer WHERE name LIKE 'Outra%'"
+    assert shop.query(names) == [(1,)], "the other one was written"
+    issue = shop.query("SELECT external_id, message FROM sync.issue")
+    assert [row[0] for row in issue] == ["3"]
+    assert "foi excluído durante a execução" in issue[0].message
