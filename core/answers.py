@@ -39,8 +39,7 @@ async def record(job: Job, items: Sequence[Item], answers: Sequence[Written]) ->
     if failed:
         await job.erp_side.withdraw(failed)
     done.issues = issues
-    counts = await job.erp_side.commit(done)
-    job.counts += counts
+    job.counts += await job.erp_side.commit(done)
 
 
 async def doubt(job: Job, items: Sequence[Item], error: UnknownOutcome) -> None:
@@ -50,8 +49,7 @@ async def doubt(job: Job, items: Sequence[Item], error: UnknownOutcome) -> None:
         await job.erp_side.doubt([item.intent for item in creates if item.intent], job.look_again[0])
         job.doubtful |= {item.row.internal_id for item in creates}
     lost: SyncError = error if creates else TransientError(error.message, status=error.status)
-    counts = await job.erp_side.commit(Done(issues=[issue(item, lost) for item in items]))
-    job.counts += counts
+    job.counts += await job.erp_side.commit(Done(issues=[issue(item, lost) for item in items]))
 
 
 def _too_many_gone(answers: Sequence[Written]) -> bool:

@@ -1,12 +1,15 @@
 """What travels between the tasks of a run. Plain classes: Prefect walks through dataclasses and lists."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from uuid import UUID
 
 from core.entities import ConflictPolicy, Entity, Matching
 from core.erp import Erp
-from core.ports import Change, Counts, Cursor, Issue, Store
+from core.overriding import Override
+from core.ports import Change, Chosen, Counts, Cursor, Issue, Store
 from core.reading import Reader
 from core.records import Record
 from core.sides import Noted
@@ -23,17 +26,29 @@ class Mapped:
     hash: bytes
 
 
+@dataclass(frozen=True, slots=True)
+class Window:
+    """A backfill's range of the external system's time, [since, until)."""
+
+    since: datetime
+    until: datetime
+
+    def holds(self, record: Record) -> bool:
+        """A record without a time may have changed within the range as well."""
+        return record.updated_at is None or self.since <= record.updated_at < self.until
+
+
 class Batch:
     """Up to about a thousand records on their way; each task fills its part and drops what it used.
 
-    `cursor` is the pair's cursor once this batch is committed; `last` ends the run. `noted` is what a two-way
-    pair notes besides the changes, `seen` the external ids of a complete scan, `returned` the mappings of
-    records that were missed before.
+    `cursor` is the run's cursor once this batch is committed; `last` ends the run. `noted` is what a two-way
+    pair notes besides the changes, `seen` the external ids of a complete scan; `returned`, `unchanged`,
+    `gone` and `lapsed` are what `Store.commit` asks for.
     """
 
     __slots__ = (
-        *("changes", "cursor", "issues", "last", "mapped", "noted", "raw", "returned", "seen", "skipped"),
-        "total",
+        *("changes", "cursor", "gone", "issues", "lapsed", "last", "mapped", "noted", "raw", "returned"),
+        *("seen", "skipped", "total", "unchanged"),
     )
 
     def __init__(self, raw: Sequence[Raw], cursor: Cursor, total: int | None, *, last: bool) -> None:
@@ -47,6 +62,9 @@ class Batch:
         self.noted = Noted()
         self.seen: list[str] = []
         self.returned: list[UUID] = []
+        self.unchanged: list[str] = []
+        self.gone: list[str] = []
+        self.lapsed: list[UUID] = []
         self.skipped = 0
 
 
@@ -57,27 +75,42 @@ class Job:
     changed (`selective`: instead of it), `doubtful` those whose create has an unknown outcome, and
     `look_again` the seconds after which a lost create is looked for, time after time; `intents` are creates
     to be sent again under their old key.
+
+    A `dry_run` counts what it would write, and in `refused` its issues by error class, under "Database" those
+    that the database found. `force` writes also
+    what has not changed. `overrides` are corrections by the record's id. `done` once the last batch is
+    committed.
+
+    For imports: `chosen` are the records of a run that reads no list, `failed` those that a normal run tries
+    again at its end; `window` bounds a backfill.
     """
 
     __slots__ = (
         "batch_size",
+        "chosen",
         "concurrency",
         "counts",
         "cursor",
+        "done",
         "doubtful",
+        "dry_run",
         "due",
         "entity",
         "erp",
+        "failed",
+        "force",
         "full",
         "intents",
         "isolating",
         "look_again",
         "matching",
         "orphaned",
+        "overrides",
         "poisoned",
         "policy",
         "provider",
         "reader",
+        "refused",
         "resource",
         "selective",
         "source",
@@ -85,6 +118,7 @@ class Job:
         "suspect",
         "total",
         "two_way",
+        "window",
     )
 
     def __init__(
@@ -103,6 +137,7 @@ class Job:
         two_way: bool = False,
         policy: ConflictPolicy = ConflictPolicy.ASK,
         look_again: Sequence[float] = (15.0, 45.0),
+        dry_run: bool = False,
     ) -> None:
         self.provider = provider
         self.entity = entity
@@ -125,10 +160,18 @@ class Job:
         self.two_way = two_way
         self.policy = policy
         self.look_again = look_again
+        self.dry_run = dry_run
+        self.refused: Counter[str] = Counter()
         self.due: Sequence[UUID] = ()
         self.selective = False
         self.doubtful: set[UUID] = set()
         self.intents: Mapping[UUID, UUID] = {}
+        self.chosen: Chosen | None = None
+        self.failed: Chosen | None = None
+        self.window: Window | None = None
+        self.overrides: Mapping[str, Override] = {}
+        self.force = False
+        self.done = False
 
     @property
     def erp_side(self) -> Erp:

@@ -12,17 +12,16 @@ from uuid import UUID
 import msgspec
 from uuid_utils.compat import uuid7
 
-from core import matching
+from core import selecting
 from core.batch import Batch, Job, Mapped
 from core.entities import Entity, Matching
 from core.errors import ConflictError, MappingNotFound, RecordError, SyncError
 from core.hashing import canonical, record_hash
-from core.matching import NOTHING, Sought
 from core.planning import Decision, decide
-from core.ports import VARIANTS, Change, Cursor, Issue, Key, Known, Scan
+from core.ports import VARIANTS, Change, Cursor, Issue, Key, Known, Match, Scan
 from core.reading import Reader
 from core.records import Product, Record, StockLevel
-from core.references import missing, references
+from core.references import NATURAL_KEYS, missing, natural_key, references, sellable
 from core.spec import Raw
 from core.two_way import reconcile
 
@@ -48,6 +47,8 @@ def start(job: Job, last_full_at: datetime | None, now: datetime) -> Cursor:
 
 async def fetch(job: Job, cursor: Cursor) -> Batch:
     """Read pages until the batch is full or the scan ends. Raises what the source raises."""
+    if job.chosen is not None:
+        return await selecting.fetch(job, job.chosen, cursor)
     job.reader = job.reader or Reader(job.source, job.resource, _scan_params(job, cursor), job.concurrency)
     raw: list[Raw] = []
     place, items = cursor.place, cursor.items
@@ -86,7 +87,10 @@ def map_records(job: Job, batch: Batch) -> Batch:
             unwanted.append(job.resource.key(raw))
             continue
         try:
-            record = job.resource.map(raw, job.source.settings)
+            record = job.resource.map(selecting.corrected(job, batch, raw), job.source.settings)
+            if job.window is not None and not job.window.holds(record):
+                batch.skipped += 1
+                continue
             _require_key(record, job.matching)
             data = canonical(record)
         except RecordError as error:
@@ -109,15 +113,19 @@ async def transform(job: Job, batch: Batch) -> Batch:
     batch.returned = [seen.mapping_id for seen in known.values() if seen.missed]
     if any(seen.deleted for seen in known.values()):
         _leave_deleted(batch, known)
+    if job.force:
+        known = {external_id: replace(seen, external_hash=None) for external_id, seen in known.items()}
     pending = [item for item in batch.mapped if not _unchanged(known.get(item.record.external_id), item.hash)]
-    batch.skipped += len(batch.mapped) - len(pending)
+    changed = {item.record.external_id for item in pending}
+    same = [item.record.external_id for item in batch.mapped if item.record.external_id not in changed]
+    batch.unchanged += same
+    batch.skipped += len(same)
     batch.mapped = []
     if not pending:
         return batch
-    refs = await matching.resolve(job, [item.record for item in pending])
-    new = [item.record for item in pending if item.record.external_id not in known]
-    sought = await matching.seek(job, new, refs)
-    decided = list(_decide(job, batch, pending, known, sought, refs))
+    refs = await _resolve(job, [item.record for item in pending])
+    matches = await _matches(job, pending, known, refs)
+    decided = list(_decide(job, batch, pending, known, matches, refs))
     if job.two_way:
         decided = await reconcile(job, batch, decided, refs)
         refs |= await job.store.resolve(
@@ -140,9 +148,16 @@ async def upsert(job: Job, batch: Batch) -> Cursor | None:
         noted=batch.noted,
         scan=_scan(job, batch),
         returned=batch.returned,
+        unchanged=batch.unchanged,
+        gone=batch.gone,
+        lapsed=batch.lapsed,
     )
     job.counts += counts
+    job.refused.update(type(issue.error).__name__ for issue in batch.issues)
+    if counts.errors > len(batch.issues):
+        job.refused["Database"] += counts.errors - len(batch.issues)
     job.cursor = batch.cursor
+    job.done = batch.last
     return None if batch.last else batch.cursor
 
 
@@ -150,8 +165,10 @@ def _scan_params(job: Job, cursor: Cursor) -> dict[str, str]:
     incremental = job.resource.incremental
     if cursor.since is None or incremental is None:
         return dict(job.resource.params)
-    since = {incremental.param: incremental.format(cursor.since)}
-    return {**job.resource.params, **since, **incremental.extra}
+    bounds = {incremental.param: incremental.format(cursor.since)}
+    if job.window is not None and incremental.until:
+        bounds[incremental.until] = incremental.format(job.window.until + selecting.RANGE_MARGIN)
+    return {**job.resource.params, **bounds, **incremental.extra}
 
 
 def _split(job: Job, items: Sequence[Raw]) -> Iterator[Raw]:
@@ -207,6 +224,7 @@ def _leave_deleted(batch: Batch, known: Mapping[str, Known]) -> None:
     deleted = {external_id for external_id, seen in known.items() if seen.deleted}
     kept = [item for item in batch.mapped if item.record.external_id not in deleted]
     batch.skipped += len(batch.mapped) - len(kept)
+    batch.unchanged += deleted
     batch.mapped = kept
 
 
@@ -230,28 +248,80 @@ def _unchanged(known: Known | None, record_hash_: bytes) -> bool:
     return known is not None and known.external_hash == record_hash_ and not known.incomplete
 
 
+async def _resolve(job: Job, records: Sequence[Record]) -> dict[Key, UUID]:
+    keys = list(dict.fromkeys(key for record in records for key in references(record)))
+    refs = await job.store.resolve(keys) if keys else {}
+    return refs | await _by_sku(job, records, refs)
+
+
+async def _by_sku(job: Job, records: Sequence[Record], refs: Mapping[Key, UUID]) -> dict[Key, UUID]:
+    """Variants and stock items without mapping, found by their SKU where pairs are matched so."""
+    wanted: dict[Key, str] = {}
+    for record in records:
+        if isinstance(record, Product):
+            wanted |= {(VARIANTS, v.external_id): v.sku for v in record.variants if v.sku}
+        elif isinstance(record, StockLevel) and record.sku:
+            wanted[sellable(record)] = record.sku
+    wanted = {key: sku for key, sku in wanted.items() if key not in refs}
+    found: dict[Key, UUID] = {}
+    if not wanted or job.matching is not Matching.SKU:
+        return found
+    for kind in {kind for kind, _ in wanted}:
+        matches = await job.store.match(kind, [sku for key, sku in wanted.items() if key[0] == kind])
+        for key, sku in wanted.items():
+            candidates = matches.get(sku, []) if key[0] == kind else []
+            if len(candidates) == 1:
+                found[key] = candidates[0].internal_id
+    return found
+
+
+async def _matches(
+    job: Job, pending: Sequence[Mapped], known: Mapping[str, Known], refs: Mapping[Key, UUID]
+) -> dict[str, list[Match]]:
+    values = [
+        value
+        for item in pending
+        if item.record.external_id not in known and (value := _natural(item.record, refs)) is not None
+    ]
+    return await job.store.match(job.entity.value, values) if values else {}
+
+
+def _natural(record: Record, refs: Mapping[Key, UUID]) -> str | None:
+    if isinstance(record, StockLevel) and not _is_placed(record, refs):
+        return None
+    return natural_key(record, refs)
+
+
+def _is_placed(record: StockLevel, refs: Mapping[Key, UUID]) -> bool:
+    """Whether the ERP knows what this stock counts."""
+    return all(key in refs for key in references(record))
+
+
 def _decide(
     job: Job,
     batch: Batch,
     pending: Sequence[Mapped],
     known: Mapping[str, Known],
-    sought: Mapping[str, Sought],
+    matches: Mapping[str, list[Match]],
     refs: Mapping[Key, UUID],
 ) -> Iterator[tuple[Mapped, Change]]:
+    label = NATURAL_KEYS[job.entity]
+    matching = Matching.SKU if job.entity is Entity.STOCK else job.matching
     taken: set[str] = set()
     for item in pending:
-        seen, by = known.get(item.record.external_id), sought.get(item.record.external_id, NOTHING)
+        seen = known.get(item.record.external_id)
+        value = None if seen else _natural(item.record, refs)
         try:
-            if isinstance(item.record, StockLevel) and not matching.is_placed(item.record, refs):
+            if isinstance(item.record, StockLevel) and not _is_placed(item.record, refs):
                 raise MappingNotFound("O produto deste estoque não tem vínculo no ERP.", field="id")
-            if by.value in taken:
-                raise ConflictError(f"Dois registros externos têm o mesmo {by.label}.")
-            decision = decide(seen, item.hash, by.matches, by.matching, by.label)
+            if value is not None and value in taken:
+                raise ConflictError(f"Dois registros externos têm o mesmo {label}.")
+            decision = decide(seen, item.hash, matches.get(value, []) if value else [], matching, label)
         except (RecordError, ConflictError) as error:
             batch.issues.append(_issue(job, item.raw, error))
             continue
-        if by.value:
-            taken.add(by.value)
+        if value is not None:
+            taken.add(value)
         yield item, _change(item, decision, seen)
 
 
@@ -263,6 +333,7 @@ def _change(item: Mapped, decision: Decision, seen: Known | None) -> Change:
         hash=item.hash,
         internal_id=decision.internal_id or uuid7(),
         mapping_id=seen.mapping_id if seen else uuid7(),
+        raw=item.raw,
     )
 
 
@@ -275,9 +346,9 @@ def _refer(
     if isinstance(change.record, Product):
         variants = [(VARIANTS, variant.external_id) for variant in change.record.variants]
         change.refs = {**change.refs, **{key: uuid7() for key in variants if key not in refs}}
-    lacking = bool(missing(change.record, refs))
-    if lacking and seen is not None and seen.external_hash == item.hash:
+    change.incomplete = bool(missing(change.record, refs))
+    if change.incomplete and seen is not None and seen.external_hash == item.hash:
         batch.skipped += 1
+        batch.unchanged.append(change.record.external_id)
         return
-    change.incomplete = change.incomplete or lacking
     batch.changes.append(change)

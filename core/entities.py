@@ -52,6 +52,35 @@ class Trigger(StrEnum):
     REPROCESS = "reprocess"
 
 
+class RequestKind(StrEnum):
+    """What a run is asked to do beyond its own scan."""
+
+    REPROCESS = "reprocess"  # records that failed, once more
+    RESYNC = "resync"  # records written again, changed or not
+    BACKFILL = "backfill"  # what was changed outside within a range of time
+    SIMULATION = "simulation"  # counts alone, nothing written
+    DISCOVERY = "discovery"
+
+    @property
+    def label(self) -> str:
+        return _REQUEST_LABELS[self]
+
+    @property
+    def trigger(self) -> Trigger:
+        """What starts its run, as the log tells it."""
+        redone = self in (RequestKind.REPROCESS, RequestKind.RESYNC)
+        return Trigger.REPROCESS if redone else Trigger.MANUAL
+
+
+_REQUEST_LABELS = {
+    RequestKind.REPROCESS: "reprocessamento",
+    RequestKind.RESYNC: "ressincronização",
+    RequestKind.BACKFILL: "carga retroativa",
+    RequestKind.SIMULATION: "simulação",
+    RequestKind.DISCOVERY: "descoberta",
+}
+
+
 class Cadence(StrEnum):
     """How often a pair runs ("Frequência" in the manual's 3.2)."""
 

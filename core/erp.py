@@ -1,7 +1,7 @@
 """The ERP's side of a pair, as exports and two-way imports see it; `db/` implements `Erp`."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 from uuid import UUID
 
@@ -29,11 +29,16 @@ class Doubt:
 
 @dataclass(slots=True)
 class Done(Noted):
-    """What one transaction of an export writes."""
+    """What one transaction of an export writes. `unsent` counts what a simulation would have written outside;
+    `unchanged` are internal ids with nothing to write, which closes their issues; `lapsed` are corrections
+    whose record changed."""
 
     issues: Sequence[Issue] = ()
     skipped: int = 0
     cursor: Cursor | None = None
+    unsent: Counts = field(default_factory=Counts)
+    unchanged: Sequence[UUID] = ()
+    lapsed: Sequence[UUID] = ()
 
 
 class Erp(Protocol):

@@ -18,6 +18,7 @@ SyncError
   PoisonError          one record ends the process          an issue; skipped until reprocessed
   ConflictError        409, or both sides changed           issue or conflict row
   LeaseLost            another run took the pair over       stop at once, write nothing
+  StopRequested        a person cancelled the run           stop between batches
   DatabaseUnavailable  our own database does not answer     retry
 
 Messages are built from parts we choose (host, status, path template, the provider's code) and never hold
@@ -244,6 +245,14 @@ class LeaseLost(SyncError):
         "Execução assumida por outra",
         "A execução ficou sem sinal por tempo demais e outra assumiu o par.",
         "Nada a fazer: nenhum dado foi gravado depois disso.",
+    )
+
+
+class StopRequested(SyncError):
+    advice = Advice(
+        "Execução cancelada",
+        "Uma pessoa pediu o cancelamento.",
+        "Nada a fazer: o que foi gravado está mantido e a próxima execução continua daí.",
     )
 
 

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 
+import msgspec
 from uuid_utils.compat import uuid7
 
 from core import answers
@@ -19,8 +20,8 @@ from core.engine import MALFORMED
 from core.erp import Done, Intent
 from core.errors import ConflictError, RecordError, SyncError, UnknownOutcome
 from core.outgoing import Item, Outbatch, issue, outgoing
-from core.ports import Cursor
-from core.sides import Linked
+from core.ports import Counts, Cursor, Issue
+from core.sides import Linked, Projected
 from core.spec import Raw, Writing, Written
 from core.trees import tree, tree_hash
 
@@ -48,8 +49,13 @@ def map_records(job: Job, batch: Outbatch) -> Outbatch:
     """The ERP's side of each record: its tree of writable fields, and the tree's hash."""
     fields, version = job.writing.fields, job.writing.version
     for row in batch.rows:
-        found = tree(row.record, fields)
-        batch.items.append(Item(row, found, tree_hash(found, version)))
+        try:
+            corrected = _corrected(job, batch, row)
+        except msgspec.ValidationError as error:
+            batch.issues.append(_malformed(row, error))
+            continue
+        found = tree(corrected.record, fields)
+        batch.items.append(Item(corrected, found, tree_hash(found, version)))
     batch.rows = ()
     return batch
 
@@ -67,7 +73,8 @@ async def transform(job: Job, batch: Outbatch) -> Outbatch:
 async def upsert(job: Job, batch: Outbatch) -> Cursor | None:
     """Write outside, call by call; None after the last batch. Not to be repeated as it stands."""
     gate = asyncio.Semaphore(job.concurrency)
-    calls = [_call(job, gate, items) for items in _calls(job.writing, batch.items)]
+    groups = [] if job.dry_run else _calls(job.writing, batch.items)
+    calls = [_call(job, gate, items) for items in groups]
     ended = await asyncio.gather(*calls, return_exceptions=True)
     # What was written is on record already; the cursor stays, so that the rest is read again.
     for error in ended:
@@ -80,10 +87,16 @@ async def upsert(job: Job, batch: Outbatch) -> Cursor | None:
         issues=batch.issues,
         skipped=batch.skipped,
         cursor=batch.cursor,
+        unchanged=batch.unchanged,
+        lapsed=batch.lapsed,
     )
-    counts = await job.erp_side.commit(done)
-    job.counts += counts
+    if job.dry_run:
+        creates = sum(item.intent is not None for item in batch.items)
+        done.unsent = Counts(created=creates, updated=len(batch.items) - creates)
+    job.counts += await job.erp_side.commit(done)
+    job.refused.update(type(issue.error).__name__ for issue in batch.issues)
     job.cursor = batch.cursor
+    job.done = batch.last
     return None if batch.last else batch.cursor
 
 
@@ -107,11 +120,29 @@ def link_to(job: Job, item: Item, raws: Sequence[Raw], taken: set[str]) -> Raw:
     return raws[0]
 
 
+def _corrected(job: Job, batch: Outbatch, row: Projected) -> Projected:
+    """The record with what a person corrected, for as long as the ERP says the same."""
+    override = job.overrides.get(str(row.internal_id))
+    if override is None:
+        return row
+    data = msgspec.to_builtins(row.record)
+    if not override.fits(data):
+        batch.lapsed.append(override.id)
+        return row
+    return replace(row, record=msgspec.convert(override.apply(data), type(row.record)))
+
+
+def _malformed(row: Projected, error: msgspec.ValidationError) -> Issue:
+    wrong = RecordError(f"A correção deste registro não serve: {error}"[:200], field="")
+    return Issue("", wrong, msgspec.json.encode(row.record), row.internal_id)
+
+
 def _wanted(job: Job, batch: Outbatch, item: Item, link: Linked | None) -> bool:
     """Whether there may be something to write; what has to be noted otherwise is noted."""
     item.link, row = link, item.row
     if row.deleted and link is not None and link.state != "orphan":
         batch.orphans.append((link.mapping_id, "erp"))
+        batch.unchanged.append(row.internal_id)
         return False
     if row.deleted:
         wanted = False
@@ -121,9 +152,11 @@ def _wanted(job: Job, batch: Outbatch, item: Item, link: Linked | None) -> bool:
         # Deleted in the ERP and there again; what the external system deleted stays deleted.
         wanted = link.orphaned_by == "erp"
     else:
-        moved = link.internal_hash != item.hash or link.incomplete != row.missing
+        moved = job.force or link.internal_hash != item.hash or link.incomplete != row.missing
         wanted = link.state == "active" and moved
     batch.skipped += not wanted
+    if row.deleted or (link is not None and link.state == "active" and not wanted):
+        batch.unchanged.append(row.internal_id)
     return wanted
 
 
@@ -144,15 +177,16 @@ async def _compare(job: Job, batch: Outbatch, items: Sequence[Item]) -> None:
         with _issues(batch, item):
             raw = now.get(link.external_id)
             if raw is not None:
-                seen = job.resource.map(raw, job.source.settings)
+                seen = None if job.force else job.resource.map(raw, job.source.settings)
                 decide(job, batch, item, seen, revision(job, raw))
+            elif job.force:
+                decide(job, batch, item, None, link.version)
             else:
-                # The ERP rules here: that somebody else edited the record outside keeps nothing from it.
-                decide(job, batch, item, snapshot(item) if link.external else None, None)
+                decide(job, batch, item, snapshot(item) if link.external else None, link.version)
 
 
 def _must_read(job: Job, link: Linked) -> bool:
-    return job.two_way or link.external is None
+    return job.two_way or job.force or link.external is None
 
 
 async def _create(job: Job, batch: Outbatch, items: Sequence[Item]) -> None:

@@ -34,7 +34,10 @@ class Item:
 class Outbatch:
     """Changed ERP records on their way out; plain, as `core.batch.Batch` is."""
 
-    __slots__ = ("clashes", "cursor", "issues", "items", "last", "orphans", "rows", "skipped", "synced")
+    __slots__ = (
+        *("clashes", "cursor", "issues", "items", "lapsed", "last", "orphans", "rows", "skipped"),
+        *("synced", "unchanged"),
+    )
 
     def __init__(self, rows: Sequence[Projected], cursor: Cursor, *, last: bool) -> None:
         self.rows = rows
@@ -45,6 +48,8 @@ class Outbatch:
         self.synced: list[Synced] = []
         self.clashes: list[Clash] = []
         self.orphans: list[tuple[UUID, Lost]] = []
+        self.unchanged: list[UUID] = []
+        self.lapsed: list[UUID] = []
         self.skipped = 0
 
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Protocol
+from typing import Any, Protocol
 from uuid import UUID
 
 from core.entities import Trigger
@@ -55,7 +55,8 @@ class Match:
 
 @dataclass(slots=True)
 class Change:
-    """One record to write: decided, its references resolved. `refs` maps keys to internal ids.
+    """One record to write: decided, its references resolved. `refs` maps keys to internal ids, `raw` is what
+    an issue keeps where the database refuses it.
 
     In a two-way pair `base` is the ERP side's base after the write (tree JSON) and `base_hash` its hash;
     `kept` are variants that only the ERP has.
@@ -67,6 +68,7 @@ class Change:
     hash: bytes
     internal_id: UUID
     mapping_id: UUID
+    raw: Mapping[str, Any] | None = None
     incomplete: bool = False
     refs: Mapping[Key, UUID] = field(default_factory=dict)
     base: bytes | None = None
@@ -165,10 +167,6 @@ class Store(Protocol):
         """ERP records by natural key (SKU, document, slug, number)."""
         ...
 
-    async def identify(self, kind: str, internal_ids: Sequence[UUID]) -> dict[UUID, Match]:
-        """Those ERP records that are alive, by their own id."""
-        ...
-
     async def commit(
         self,
         changes: Sequence[Change],
@@ -180,12 +178,17 @@ class Store(Protocol):
         noted: Noted | None = None,
         scan: Scan | None = None,
         returned: Sequence[UUID] = (),
+        unchanged: Sequence[str] = (),
+        gone: Sequence[str] = (),
+        lapsed: Sequence[UUID] = (),
     ) -> Counts:
         """Rows, mappings, issues, counters and cursor in one transaction, if the lease still holds.
 
         `returned` are mappings of records that were missed and are seen again. At the end of a whole `scan`
-        the mappings it did not see are marked. Raises `LeaseLost` with nothing written, `DatabaseUnavailable`
-        when it can be tried again.
+        the mappings it did not see are marked. `unchanged` are external ids found in step, which closes their
+        issues; `gone` are linked records that the external system was asked for by id and does not have;
+        `lapsed` are corrections whose source changed. Raises `LeaseLost` with nothing written,
+        `DatabaseUnavailable` when it can be tried again.
         """
         ...
 
@@ -201,6 +204,18 @@ class Store(Protocol):
     async def settle(self, *, gone: Sequence[str], found: Sequence[str]) -> None:
         """Mappings of records that are gone outside become orphans, their ERP records stay; the others go
         on. Raises as `commit` does."""
+        ...
+
+
+class Chosen(Protocol):
+    """Records that a run is asked for, by external id (of an export: by internal id), in ascending order."""
+
+    async def following(self, after: str, limit: int) -> Sequence[str]:
+        """The next ids after one; fewer than `limit` are the last."""
+        ...
+
+    async def payloads(self, ids: Sequence[str]) -> Mapping[str, bytes]:
+        """What their issues kept of them, unless a later run has brought the record in step since."""
         ...
 
 
@@ -224,9 +239,15 @@ class Orchestrator(Protocol):
         ...
 
     async def trigger(
-        self, pair_id: UUID, *, initiated_by: Trigger, full: bool = False, idempotency_key: str | None = None
+        self,
+        pair_id: UUID,
+        *,
+        initiated_by: Trigger,
+        full: bool = False,
+        request_id: UUID | None = None,
+        idempotency_key: str | None = None,
     ) -> UUID:
-        """Ask for a run of a pair now; returns the flow run's id."""
+        """Ask for a run of a pair now, or for the run of a request; returns the flow run's id."""
         ...
 
     async def discover(self, pair_id: UUID, discovery_id: UUID, *, apply: bool = False) -> UUID:

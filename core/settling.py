@@ -26,7 +26,7 @@ async def settle(job: Job) -> None:
     due for a new create. Where the external system knows our idempotency keys the create is sent again with
     its old one; where it can neither be asked nor knows them, a person has to look.
     """
-    doubts = await job.erp_side.doubts()
+    doubts = [] if job.dry_run else await job.erp_side.doubts()
     job.doubtful = {doubt.internal_id for doubt in doubts}
     due = [doubt for doubt in doubts if doubt.due]
     if not due:
@@ -64,8 +64,7 @@ async def _look(job: Job, doubts: Sequence[Doubt]) -> None:
         except (RecordError, ConflictError, *MALFORMED) as error:
             issues.append(issue(item, error))
     done.issues = issues
-    counts = await job.erp_side.commit(done)
-    job.counts += counts
+    job.counts += await job.erp_side.commit(done)
     job.doubtful -= {record.internal_id for record in done.synced}
     await _not_found(job, unseen)
 

@@ -68,7 +68,7 @@ class Incremental:
     `overlap` is asked again on every run: late commits and equal timestamps are found by it, and repeats
     cost one hash comparison. `full_every`: a complete scan at least so often, for what the filter misses.
     Values of `field` sort as text in the order of time; `parse` and `format` turn them to UTC and back.
-    `paging` is the filtered list's own, where it differs.
+    `until`, where there is one, asks for records changed before a moment.
     """
 
     param: str
@@ -77,7 +77,7 @@ class Incremental:
     format: Callable[[datetime], str]
     overlap: timedelta
     full_every: timedelta
-    paging: "Paging | None" = None
+    until: str = ""
     extra: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
 

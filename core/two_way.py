@@ -67,24 +67,23 @@ def _meet(
     here = tree(row.record, fields)
     base = base_of(row.record, link, fields)
     choose = chooser(job.policy, row.updated_at, record.updated_at)
+    if job.force:  # whatever changed in the ERP: the external side is what was asked for
+        base, before, choose = None, None, lambda _path: "external"
     merged = merge(base, tree(before, fields) if before else None, here, there, choose)
     if merged.conflicts:
         clash = _clash(link, base, tree(before, fields) if before else None, here, there, merged)
         batch.noted.clashes.append(clash)
         return None
     known = _resolved(merged.base, there, tree(without(record, refs), fields))
-    # A reference that the external side lacks still: no change of the ERP's row will bring it there.
-    behind = row.missing or (link.incomplete and known != here)
     target = {**_read_only(record, before, row.record, fields), **merged.erp}
     if target == tree(row.record, frozenset(target)):
-        batch.noted.synced.append(_agreed(job, change, link, known, behind=behind))
+        batch.noted.synced.append(_agreed(job, change, row, link, known))
         return None
     return replace(
         change,
         record=_for_erp(rebuilt(record, target), row),
         base=encoded(known),
         base_hash=tree_hash(known, job.writing.version),
-        incomplete=behind,
         kept=_only_here(row, record),
     )
 
@@ -94,14 +93,13 @@ def _before(link: Linked, record: Record) -> Record | None:
 
 
 def _read_only(record: Record, before: Record | None, here: Record, fields: frozenset[str]) -> Tree:
-    """Fields that cannot be written outside follow the external system wherever it changed them. On the first
-    time what it leaves empty may be what it does not know at all, and takes nothing from the ERP."""
+    """Fields that cannot be written outside follow the external system wherever it changed them."""
     names = frozenset(record.__struct_fields__) - fields - OUTSIDE
     there, ours = tree(record, names), tree(here, names)
-    if before is None:
-        return {name: there[name] or ours[name] for name in there}
-    was = tree(before, names)
-    return {name: there[name] if there[name] != was[name] else ours[name] for name in there}
+    was = tree(before, names) if before else {}
+    return {
+        name: there[name] if name not in was or there[name] != was[name] else ours[name] for name in there
+    }
 
 
 def _resolved(base: Tree, there: Tree, resolved: Tree) -> Tree:
@@ -129,7 +127,7 @@ def _only_here(row: Projected, record: Record) -> tuple[UUID, ...]:
     return tuple([id_ for key, id_ in row.variants.items() if key not in there])
 
 
-def _agreed(job: Job, change: Change, link: Linked, base: Tree, *, behind: bool) -> Synced:
+def _agreed(job: Job, change: Change, row: Projected, link: Linked, base: Tree) -> Synced:
     """Nothing to write into the ERP: an echo of what was exported, or the same change on both sides."""
     return Synced(
         mapping_id=link.mapping_id,
@@ -141,7 +139,7 @@ def _agreed(job: Job, change: Change, link: Linked, base: Tree, *, behind: bool)
         internal_hash=tree_hash(base, job.writing.version),
         version=link.version,
         updated_at=change.record.updated_at,
-        incomplete=behind,
+        incomplete=change.incomplete or row.missing,
         counted="skipped",
     )
 

@@ -53,6 +53,7 @@ class Sealing:
 SEALINGS = (
     Sealing("sync.credential", "ciphertext", (("integration_id", "uuid"), ("name", "text"))),
     Sealing("sync.issue", "payload", (("id", "uuid"),)),
+    Sealing("sync.record_override", "fields", (("id", "uuid"),)),
     Sealing("sync.webhook_event", "body", (("id", "uuid"),)),
     Sealing("sync.channel", "address", (("id", "uuid"),)),
 )

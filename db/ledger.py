@@ -1,7 +1,9 @@
 """What every batch leaves behind in its transaction: the lease held, issues, counters and the cursor."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
@@ -13,14 +15,15 @@ from uuid_utils.compat import uuid7
 from core.entities import Direction, Entity
 from core.errors import LeaseLost, RecordError
 from core.ports import Counts, Cursor, Issue
-from db import models
+from core.retrying import next_attempt
+from db import models, requests
 from db.bulk import upsert
 from db.vault import Vault
 
 ISSUE = (
     *("id", "sync_log_id", "integration_id", "pair_id", "entity", "direction", "external_id", "internal_id"),
     *("error_class", "field", "message", "cause", "remedy", "fault", "provider_code", "provider_message"),
-    *("payload", "key_id", "attempt"),
+    *("payload", "key_id", "attempt", "next_attempt_at"),
 )
 
 encode = msgspec.json.Encoder().encode
@@ -39,6 +42,10 @@ _CURSOR = text(
     " change_id = excluded.change_id, items = excluded.items, scan_id = excluded.scan_id,"
     " scan_started_at = excluded.scan_started_at, deaths = 0, suspect = NULL, updated_at = now()"
 )
+_ALIVE = text(
+    "UPDATE sync.cursor SET deaths = 0, suspect = NULL WHERE pair_id = :pair"
+    " AND (deaths > 0 OR suspect IS NOT NULL)"
+)
 _SUSPECT = text("UPDATE sync.cursor SET suspect = :id WHERE pair_id = :pair")
 _COUNT = text(
     "UPDATE sync.sync_log SET created = created + :created, updated = updated + :updated,"
@@ -52,8 +59,14 @@ _ATTEMPTS = text(
     " FROM sync.issue WHERE integration_id = :integration AND entity = :entity AND direction = :direction"
     " AND (external_id = ANY(:external) OR internal_id = ANY(:internal)) AND state = 'open' GROUP BY 1"
 )
+_SUPERSEDED = text(
+    "UPDATE sync.issue SET next_attempt_at = NULL WHERE integration_id = :integration AND entity = :entity"
+    " AND direction = :direction AND (external_id = ANY(:external) OR internal_id = ANY(:internal))"
+    " AND state = 'open' AND next_attempt_at IS NOT NULL"
+)
 _RESOLVED = text(
-    "UPDATE sync.issue SET state = 'resolved', resolved_at = now(), resolved_by = 'sync'"
+    "UPDATE sync.issue SET state = 'resolved', resolved_at = now(), resolved_by = 'sync',"
+    " next_attempt_at = NULL"
     " WHERE integration_id = :integration AND entity = :entity AND direction = :direction"
     " AND (external_id = ANY(:external) OR internal_id = ANY(:internal)) AND state = 'open'"
 )
@@ -61,7 +74,10 @@ _RESOLVED = text(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bound:
-    """The run that a store serves. `branch_id` receives stock; `channel` marks orders."""
+    """The run that a store serves. `branch_id` receives stock; `channel` marks orders.
+
+    The run of a request keeps its place with the request, a dry one nowhere: both leave the pair's cursor.
+    """
 
     tenant_id: UUID
     integration_id: UUID
@@ -73,6 +89,8 @@ class Bound:
     branch_id: UUID
     channel: str
     direction: Direction = Direction.IMPORT
+    request_id: UUID | None = None
+    dry_run: bool = False
 
     @property
     def scope(self) -> dict[str, Any]:
@@ -99,6 +117,17 @@ async def hold(connection: AsyncConnection, bound: Bound) -> None:
         raise LeaseLost("Outra execução assumiu este par; nada foi gravado por esta.")
 
 
+@asynccontextmanager
+async def undone_if_dry(connection: AsyncConnection, bound: Bound) -> AsyncIterator[None]:
+    """A simulation writes and takes it back, so that the database refuses what it would refuse."""
+    if not bound.dry_run:
+        yield
+        return
+    trial = await connection.begin_nested()
+    yield
+    await trial.rollback()
+
+
 async def resolve(
     connection: AsyncConnection,
     bound: Bound,
@@ -107,6 +136,8 @@ async def resolve(
     internal_ids: Sequence[UUID] = (),
 ) -> None:
     """A success closes the open issues of its record."""
+    if not external_ids and not internal_ids:
+        return
     values = {"external": list(external_ids), "internal": list(internal_ids)}
     await connection.execute(_RESOLVED, bound.scope | values)
 
@@ -114,7 +145,7 @@ async def resolve(
 async def record_issues(
     connection: AsyncConnection, vault: Vault, bound: Bound, issues: Sequence[Issue]
 ) -> None:
-    """A row for each failed record and attempt."""
+    """A row for each failed record and attempt; the newest alone says when the record is tried again."""
     if not issues:
         return
     values = {
@@ -122,6 +153,8 @@ async def record_issues(
         "internal": [i.internal_id for i in issues if i.internal_id],
     }
     attempts = {row[0]: row[1] for row in await connection.execute(_ATTEMPTS, bound.scope | values)}
+    if attempts:
+        await connection.execute(_SUPERSEDED, bound.scope | values)
     data = [_issue(vault, bound, issue, attempts.get(_whose(bound, issue), 0) + 1) for issue in issues]
     await upsert(connection, models.issue, ISSUE, data, str(bound.tenant_id))
 
@@ -131,7 +164,7 @@ async def advance(
 ) -> None:
     """Counters, and where given the cursor."""
     if cursor is not None:
-        await _move(connection, bound, cursor)
+        await _advance(connection, bound, cursor)
     await connection.execute(
         _COUNT,
         {
@@ -148,6 +181,15 @@ async def advance(
 async def suspect(connection: AsyncConnection, bound: Bound, external_id: str) -> None:
     """Forgotten by the next `advance`."""
     await connection.execute(_SUSPECT, {"pair": bound.pair_id, "id": external_id})
+
+
+async def _advance(connection: AsyncConnection, bound: Bound, cursor: Cursor) -> None:
+    if bound.request_id is None and not bound.dry_run:
+        await _move(connection, bound, cursor)
+        return
+    if bound.request_id is not None:
+        await requests.keep_place(connection, bound.request_id, cursor)
+    await connection.execute(_ALIVE, {"pair": bound.pair_id})
 
 
 async def _move(connection: AsyncConnection, bound: Bound, cursor: Cursor) -> None:
@@ -201,4 +243,5 @@ def _issue(vault: Vault, bound: Bound, issue: Issue, attempt: int) -> dict[str, 
         "payload": f"\\x{sealed.ciphertext.hex()}",
         "key_id": sealed.key_id,
         "attempt": attempt,
+        "next_attempt_at": next_attempt(error, attempt, datetime.now(UTC)),
     }

@@ -10,16 +10,28 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from uuid_utils.compat import uuid7
 
-from core.entities import ConflictPolicy, Direction, Entity, IntegrationStatus, Matching, RunStatus, Trigger
+from core.entities import (
+    ConflictPolicy,
+    Direction,
+    Entity,
+    IntegrationStatus,
+    Matching,
+    RequestKind,
+    RunStatus,
+    Trigger,
+)
 from core.errors import ConfigurationError, SyncError
-from core.ports import Cursor
+from core.ports import Counts, Cursor
+from db import audit, requests
 from db.health import judge
+from db.requests import Request
 from db.session import system_transaction, tenant_transaction
 from db.vault import Vault
 
 _PAIR = text(
     "SELECT p.id, p.tenant_id, p.integration_id, p.entity, p.direction, p.last_full_at, i.provider, i.name,"
-    " i.base_url, i.settings, i.matching, i.branch_id, i.status, p.conflict_policy FROM sync.pair p"
+    " i.base_url, i.settings, i.matching, i.branch_id, i.status, p.conflict_policy, p.simulate_next"
+    " FROM sync.pair p"
     " JOIN sync.integration i ON i.id = p.integration_id WHERE p.id = :pair AND i.deleted_at IS NULL"
 )
 _TAKE = text(
@@ -34,9 +46,10 @@ _DEAD = text(
 )
 _LOG = text(
     "INSERT INTO sync.sync_log (id, tenant_id, integration_id, pair_id, entity, direction, status,"
-    " initiated_by, flow_run_id, slot_at, ended_at, message)"
+    " initiated_by, flow_run_id, slot_at, request_id, parent_id, dry_run, ended_at, message)"
     " VALUES (:id, :tenant, :integration, :pair, :entity, :direction, :status, :initiated_by, :flow_run,"
-    " :slot, CASE WHEN :status = 'running' THEN NULL ELSE now() END, :message)"
+    " :slot, :request, :parent, :dry_run, CASE WHEN :status = 'running' THEN NULL ELSE now() END,"
+    " :message)"
     " ON CONFLICT (flow_run_id, direction) DO NOTHING"
 )
 _CURSOR = text(
@@ -69,6 +82,12 @@ _RELEASE = text(
     "UPDATE sync.pair SET lease_log_id = NULL, lease_expires_at = NULL"
     " WHERE id = :pair AND lease_log_id = :log AND lease_token = :token"
 )
+_SIMULATED = text("UPDATE sync.pair SET simulate_next = false WHERE id = :pair AND simulate_next")
+_STOP = text("SELECT cancel_requested_at IS NOT NULL FROM sync.sync_log WHERE id = :log")
+_CANCEL = text(
+    "UPDATE sync.sync_log SET cancel_requested_at = now(), cancel_requested_by = :by"
+    " WHERE id = :log AND status = 'running' RETURNING flow_run_id"
+)
 _SUCCEEDED = text("UPDATE sync.integration SET last_success_at = now() WHERE id = :integration")
 _HEALED = text(
     "UPDATE sync.alarm SET closed_at = now() WHERE pair_id = :pair AND closed_at IS NULL"
@@ -92,6 +111,7 @@ class PairRow:
     matching: Matching
     branch_id: UUID | None
     status: IntegrationStatus
+    simulate_next: bool = False
     policy: ConflictPolicy = ConflictPolicy.ASK
 
     @property
@@ -108,7 +128,8 @@ class Lease:
 
     `opened_at` is the database's time. `deaths`: runs that ended at this place without a word; `suspect`: the
     record the last of them was at; `poisoned`: records that ended runs before, until somebody reprocesses
-    them.
+    them. `request` is what the run was asked to do beyond its scan. A `dry_run` writes
+    nothing but its log.
     """
 
     pair: PairRow
@@ -118,6 +139,8 @@ class Lease:
     cursor: Cursor
     opened_at: datetime
     direction: Direction = Direction.IMPORT
+    request: Request | None = None
+    dry_run: bool = False
     deaths: int = 0
     suspect: str | None = None
     poisoned: frozenset[str] = frozenset()
@@ -146,6 +169,7 @@ async def read_pair(engine: AsyncEngine, pair_id: UUID) -> PairRow:
         branch_id=row.branch_id,
         status=IntegrationStatus(row.status),
         policy=ConflictPolicy(row.conflict_policy),
+        simulate_next=row.simulate_next,
     )
 
 
@@ -158,8 +182,12 @@ async def open_run(
     flow_run_id: UUID | None,
     slot_at: datetime | None,
     lease_seconds: float,
+    request_id: UUID | None = None,
 ) -> Lease | None:
-    """Take the lease and start a log; None when the run has to be skipped, which is logged too."""
+    """Take the lease, and the request where there is one, and start a log.
+
+    None when the run has to be skipped, which is logged too.
+    """
     log_id = uuid7()
     log = {
         "id": log_id,
@@ -171,20 +199,34 @@ async def open_run(
         "initiated_by": initiated_by.value,
         "flow_run": flow_run_id,
         "slot": slot_at,
+        "request": request_id,
+        "parent": None,
+        "dry_run": False,
     }
     async with tenant_transaction(engine, pair.tenant_id) as connection:
         reason = _refusal(pair)
         token = None if reason else await _take(connection, pair.id, log_id, lease_seconds)
+        request = None
+        if token is not None and request_id is not None:
+            request = await requests.claim(connection, pair.id, direction, request_id)
+            if request is None:
+                await connection.execute(_RELEASE, {"pair": pair.id, "log": log_id, "token": token})
+                token, reason = None, "O pedido desta execução já foi atendido ou cancelado."
         if token is None:
             reason = reason or "Outra execução deste par está em andamento."
             await connection.execute(_LOG, {**log, "status": "skipped", "message": reason})
             return None
         await connection.execute(_DEAD, {"pair": pair.id})
-        await connection.execute(_LOG, {**log, "status": "running", "message": ""})
+        if request is not None:
+            log |= {"parent": request.parent_log_id, "initiated_by": _trigger(request, initiated_by).value}
+        dry_run = pair.simulate_next if request is None else request.kind is RequestKind.SIMULATION
+        await connection.execute(_LOG, {**log, "dry_run": dry_run, "status": "running", "message": ""})
         row = (await connection.execute(_CURSOR, {"pair": pair.id})).one_or_none()
         opened_at = (await connection.execute(text("SELECT now()"))).scalar_one()
         cursor = Cursor(*row) if row else Cursor()
-        lease = Lease(pair, log_id, token, lease_seconds, cursor, opened_at, direction)
+        lease = Lease(
+            pair, log_id, token, lease_seconds, cursor, opened_at, direction, request=request, dry_run=dry_run
+        )
         return await _beginning(connection, lease) if direction is Direction.IMPORT else lease
 
 
@@ -211,16 +253,21 @@ async def close_run(
     full_scan: bool,
     error: SyncError | None = None,
     details: dict[str, Any] | None = None,
+    counts: Counts | None = None,
+    done: bool = True,
 ) -> None:
-    """End the log and give the lease back; a log that was closed by the watchdog stays as it is."""
+    """End the log and give the lease back; a log that was closed by the watchdog stays as it is.
+
+    A request that is not `done` waits for another run.
+    """
     async with tenant_transaction(engine, lease.pair.tenant_id) as connection:
-        await connection.execute(
+        closed = await connection.execute(
             _CLOSE,
             {
                 "log": lease.log_id,
                 "status": status.value,
                 "error_class": type(error).__name__ if error else None,
-                "message": error.message if error else "",
+                "message": error.message if error else _remark(lease, status),
                 "cause": error.advice.cause if error else "",
                 "remedy": error.advice.remedy if error else "",
                 "full": full_scan,
@@ -230,11 +277,35 @@ async def close_run(
         released = await connection.execute(_RELEASE, _lease_values(lease))
         if released.rowcount == 1 and lease.direction is Direction.IMPORT:
             await connection.execute(_SURVIVED, {"pair": lease.pair.id})
-        if status in (RunStatus.SUCCESS, RunStatus.PARTIAL):
+        if lease.request is not None and closed.rowcount == 1:
+            await requests.settle(connection, lease.request, status, error, counts or Counts(), done=done)
+        succeeded = status in (RunStatus.SUCCESS, RunStatus.PARTIAL)
+        if succeeded and lease.dry_run and lease.direction is lease.pair.phases[-1]:
+            await connection.execute(_SIMULATED, {"pair": lease.pair.id})
+        if succeeded and not lease.dry_run:
             await connection.execute(_SUCCEEDED, {"integration": lease.pair.integration_id})
             await connection.execute(_HEALED, {"pair": lease.pair.id})
         if status is RunStatus.ERROR and error is not None:
             await judge(connection, lease.log_id, lease.pair.entity, error)
+
+
+async def stop_asked(engine: AsyncEngine, lease: Lease) -> bool:
+    """Whether a person asked this run to stop."""
+    async with tenant_transaction(engine, lease.pair.tenant_id) as connection:
+        return bool((await connection.execute(_STOP, {"log": lease.log_id})).scalar_one_or_none())
+
+
+async def ask_to_stop(engine: AsyncEngine, tenant_id: UUID, log_id: UUID, by: str) -> UUID | None:
+    """Let a running run stop before its next batch; returns its flow run, if it has one.
+
+    Raises `ConfigurationError` for a run that has ended or does not exist.
+    """
+    async with tenant_transaction(engine, tenant_id) as connection:
+        row = (await connection.execute(_CANCEL, {"log": log_id, "by": by})).one_or_none()
+        if row is None:
+            raise ConfigurationError("Não há execução em andamento com este log.")
+        await audit.record(connection, tenant_id, audit.By(by), "run.cancel", str(log_id))
+    return None if row.flow_run_id is None else UUID(str(row.flow_run_id))
 
 
 async def read_secrets(
@@ -256,6 +327,18 @@ async def read_branch(engine: AsyncEngine, pair: PairRow) -> UUID:
     if branch is None:
         raise ConfigurationError("O tenant não tem filial padrão: vincule uma filial à integração.")
     return UUID(str(branch))
+
+
+def _trigger(request: Request, asked: Trigger) -> Trigger:
+    return Trigger.REPROCESS if request.kind.trigger is Trigger.REPROCESS else asked
+
+
+def _remark(lease: Lease, status: RunStatus) -> str:
+    if not lease.dry_run or status not in (RunStatus.SUCCESS, RunStatus.PARTIAL):
+        return ""
+    if lease.pair.simulate_next:
+        return "Simulação: nada foi gravado. A próxima execução deste par grava."
+    return "Simulação: nada foi gravado."
 
 
 def _refusal(pair: PairRow) -> str:

@@ -18,6 +18,7 @@ from db import ledger, models, orphans, rows
 from db.bulk import upsert
 from db.exports import PgErp
 from db.ledger import Bound
+from db.overrides import lapse
 from db.session import tenant_transaction
 from db.vault import Vault
 
@@ -103,12 +104,6 @@ class PgStore:
             found.setdefault(row[0], []).append(Match(row[1], row[2]))
         return found
 
-    async def identify(self, kind: str, internal_ids: Sequence[UUID]) -> dict[UUID, Match]:
-        where = "t.id = ANY(:values)"
-        statement = text(_MATCH.format(value="t.id", table=_MATCHES[kind][1], where=where))
-        found = await self._read(statement, kind=kind, values=list(internal_ids))
-        return {row[0]: Match(row[1], row[2]) for row in found}
-
     async def commit(
         self,
         changes: Sequence[Change],
@@ -120,25 +115,31 @@ class PgStore:
         noted: Noted | None = None,
         scan: Scan | None = None,
         returned: Sequence[UUID] = (),
+        unchanged: Sequence[str] = (),
+        gone: Sequence[str] = (),
+        lapsed: Sequence[UUID] = (),
     ) -> Counts:
         bound = self._bound
         async with tenant_transaction(self._engine, bound.tenant_id) as connection:
             await ledger.hold(connection, bound)
-            refused = await self._write(connection, changes)
-            gone = {id(change) for change, _ in refused}
-            written = [change for change in changes if id(change) not in gone]
-            failed = [*issues, *(_as_issue(change, error) for change, error in refused)]
-            if written:
-                ids = [change.record.external_id for change in written]
-                await ledger.resolve(connection, bound, external_ids=ids)
-            await ledger.record_issues(connection, self._vault, bound, failed)
-            created = sum(change.action is Action.CREATE for change in written)
-            counts = Counts(created, len(written) - created, skipped, len(failed))
-            if noted is not None and self._erp is not None:
-                counts += await self._erp.note(connection, noted)
-            await orphans.welcome(connection, bound, returned)
-            if scan is not None:
-                await orphans.note(connection, bound, scan)
+            async with ledger.undone_if_dry(connection, bound):
+                refused = await self._write(connection, changes)
+                lost = {id(change) for change, _ in refused}
+                written = [change for change in changes if id(change) not in lost]
+                failed = [*issues, *(_as_issue(change, error) for change, error in refused)]
+                created = sum(change.action is Action.CREATE for change in written)
+                counts = Counts(created, len(written) - created, skipped, len(failed))
+                if noted is not None and self._erp is not None:
+                    counts += await self._erp.note(connection, noted)
+                await orphans.welcome(connection, bound, returned)
+                if gone:
+                    await orphans.settle(connection, bound, gone=gone, found=())
+                if scan is not None:
+                    await orphans.note(connection, bound, scan)
+                in_step = [*(change.record.external_id for change in written), *unchanged, *gone]
+                await ledger.resolve(connection, bound, external_ids=in_step)
+                await ledger.record_issues(connection, self._vault, bound, failed)
+                await lapse(connection, lapsed)
             await ledger.advance(connection, bound, cursor, counts, total)
         return counts
 
@@ -290,4 +291,4 @@ def _snapshots(changes: Iterable[Change]) -> bytes:
 
 
 def _as_issue(change: Change, error: SyncError) -> Issue:
-    return Issue(change.record.external_id, error, msgspec.json.encode(change.record))
+    return Issue(change.record.external_id, error, msgspec.json.encode(change.raw or change.record))

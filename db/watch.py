@@ -46,8 +46,9 @@ _RESUMABLE = text(
     " FROM sync.sync_log l JOIN sync.pair p ON p.id = l.pair_id"
     " JOIN sync.integration i ON i.id = p.integration_id"
     " WHERE l.status = 'interrupted' AND l.ended_at > now() - interval '1 hour' AND p.enabled"
+    " AND l.request_id IS NULL"  # a request is given back and triggered as such
     " AND i.status = 'active' AND i.deleted_at IS NULL AND NOT EXISTS (SELECT FROM sync.sync_log n"
-    " WHERE n.pair_id = l.pair_id AND n.started_at > l.started_at)"
+    " WHERE n.pair_id = l.pair_id AND n.started_at > l.started_at AND n.request_id IS NULL)"
 )
 _DOUBTFUL = text(
     "SELECT DISTINCT o.pair_id FROM sync.outbox o JOIN sync.pair p ON p.id = o.pair_id"
@@ -59,11 +60,16 @@ _DOUBTFUL = text(
 _KNOWN = text("SELECT flow_run_id, ended_at FROM sync.sync_log WHERE flow_run_id = ANY(:ids)")
 _INSERT = text(
     "INSERT INTO sync.sync_log (id, tenant_id, integration_id, pair_id, entity, direction, status,"
-    " initiated_by, flow_run_id, slot_at, started_at, ended_at, message, cause, remedy)"
+    " initiated_by, flow_run_id, slot_at, started_at, ended_at, message, cause, remedy, request_id)"
     " SELECT :id, p.tenant_id, p.integration_id, p.id, p.entity,"
     " CASE p.direction WHEN 'export' THEN 'export' ELSE 'import' END, :status, :initiated_by, :flow_run,"
-    " :slot, :started, greatest(:ended, :started), :message, :cause, :remedy FROM sync.pair p"
+    " :slot, :started, greatest(:ended, :started), :message, :cause, :remedy, CAST(:request AS uuid)"
+    " FROM sync.pair p"
     " WHERE p.id = :pair ON CONFLICT (flow_run_id, direction) DO NOTHING"
+)
+_GIVEN_UP = text(
+    "UPDATE sync.run_request SET state = 'cancelled', ended_at = now()"
+    " WHERE id = :id AND pair_id = :pair AND state = 'waiting'"
 )
 _LATEST = text(
     "SELECT p.id, (SELECT max(l.started_at) FROM sync.sync_log l WHERE l.pair_id = p.id) AS started_at,"
@@ -107,6 +113,7 @@ class Ghost:
     message: str
     cause: str = ""
     remedy: str = ""
+    request_id: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,11 +182,15 @@ async def logged(engine: AsyncEngine, flow_run_ids: Iterable[UUID]) -> dict[UUID
 
 
 async def add_ghosts(engine: AsyncEngine, ghosts: Sequence[Ghost]) -> int:
-    """Log them, each flow run once; returns how many were new."""
+    """Log them, each flow run once; returns how many were new. A person who cancelled a run before it began
+    does not want its request either."""
     added = 0
     async with system_transaction(engine) as connection:
         for ghost in ghosts:
-            added += (await connection.execute(_INSERT, _ghost(ghost))).rowcount
+            new = (await connection.execute(_INSERT, _ghost(ghost))).rowcount
+            added += new
+            if new and ghost.request_id is not None and ghost.status is RunStatus.CANCELLED:
+                await connection.execute(_GIVEN_UP, {"id": ghost.request_id, "pair": ghost.pair_id})
     return added
 
 
@@ -196,6 +207,7 @@ def _ghost(ghost: Ghost) -> dict[str, Any]:
         "message": ghost.message,
         "cause": ghost.cause,
         "remedy": ghost.remedy,
+        "request": ghost.request_id,
     }
 
 

@@ -67,18 +67,20 @@ class Prefect:
         *,
         initiated_by: Trigger,
         full: bool = False,
+        request_id: UUID | None = None,
         idempotency_key: str | None = None,
     ) -> UUID:
-        """Ask for a run now. The same key asks for the same run. Returns the flow run's id.
+        """Ask for a run now, or for that of a request. The same key asks for the same run.
+
+        Returns the flow run's id.
 
         Raises `ConfigurationError` for a pair without deployment, `PrefectUnavailable`.
         """
+        parameters: Json = {"pair_id": str(pair_id), "full": full, "initiated_by": initiated_by.value}
+        if request_id is not None:
+            parameters["request_id"] = str(request_id)
         body: Json = {
-            "parameters": {
-                "pair_id": str(pair_id),
-                "full": full,
-                "initiated_by": initiated_by.value,
-            },
+            "parameters": parameters,
             "state": {"type": "SCHEDULED", "name": "Scheduled"},
         }
         if idempotency_key:

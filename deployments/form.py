@@ -9,7 +9,7 @@ from deployments.client import Json
 
 
 def form(entity: Entity) -> Json:
-    """An OpenAPI object schema for the parameters `pair_id`, `full` and `initiated_by`."""
+    """An OpenAPI object schema for the parameters `pair_id`, `full`, `initiated_by` and `request_id`."""
     return {
         "title": f"Sincronizar {entity.label}",
         "type": "object",
@@ -36,6 +36,14 @@ def form(entity: Entity) -> Json:
                 "enum": [trigger.value for trigger in Trigger],
                 "default": Trigger.MANUAL.value,
                 "position": 2,
+            },
+            "request_id": {
+                "title": "Pedido",
+                "description": "Uso interno: o reprocessamento, a carga retroativa ou a simulação que esta "
+                "execução atende. Deixe vazio.",
+                "anyOf": [{"type": "string", "format": "uuid"}, {"type": "null"}],
+                "default": None,
+                "position": 3,
             },
         },
         "required": ["pair_id"],

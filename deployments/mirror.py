@@ -103,6 +103,7 @@ def ghost(run: Json) -> Ghost | None:
         message=message,
         cause=cause,
         remedy=remedy,
+        request_id=_request(run),
     )
 
 
@@ -127,6 +128,14 @@ def _ending(run: Json) -> tuple[RunStatus, str, str, str]:
         "Os parâmetros foram recusados, ou o worker não alcançou o banco de dados ou as chaves.",
         "Confira os parâmetros informados no Prefect e o log do worker; se persistir, abra um ticket.",
     )
+
+
+def _request(run: Json) -> UUID | None:
+    """What the run was to serve; a person may have typed anything."""
+    try:
+        return UUID(run["parameters"]["request_id"])
+    except (KeyError, TypeError, ValueError, AttributeError):
+        return None
 
 
 def _initiated_by(run: Json) -> Trigger:

@@ -27,6 +27,7 @@ from deployments.apply import Prefect
 from deployments.client import Api, PrefectUnavailable
 from deployments.delivery import Post
 from deployments.mirror import Mirror
+from deployments.requests import Requests
 from deployments.watchdog import Watchdog
 
 WATCH_SECONDS = 10.0
@@ -77,7 +78,9 @@ def say(event: str, **values: Any) -> None:
     sys.stdout.flush()
 
 
-def duties(api: Api, prefect: Prefect, mirror: Mirror, watchdog: Watchdog, first_look: float) -> list[Duty]:
+def duties(
+    api: Api, database: AsyncEngine, prefect: Prefect, mirror: Mirror, watchdog: Watchdog, first_look: float
+) -> list[Duty]:
     async def answering() -> None:
         try:
             await api.call("POST", "/flows/filter", {"limit": 1})
@@ -98,6 +101,7 @@ def duties(api: Api, prefect: Prefect, mirror: Mirror, watchdog: Watchdog, first
         Duty("dead_runs", watchdog.close_dead, watch),
         Duty("resume", watchdog.resume, watch),
         Duty("settle", lambda: watchdog.settle(first_look), watch),
+        Duty("requests", Requests(api, database, prefect).look, watch),
         Duty("mirror", mirror.look, watch),
         Duty("slots", watchdog.check_slots, watch),
         Duty("reconcile", reconcile, RECONCILE_SECONDS),
@@ -130,7 +134,8 @@ async def watch_over() -> None:
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, asked.set)
         say("started")
-        kept = duties(api, prefect, mirror, watchdog, environment.look_again[0]) + for_people(database)
+        kept = duties(api, database, prefect, mirror, watchdog, environment.look_again[0])
+        kept += for_people(database)
         tasks = [asyncio.create_task(duty.keep_doing()) for duty in kept]
         await asked.wait()
         for task in tasks:

@@ -7,7 +7,7 @@ from uuid import UUID
 from prefect import flow
 from prefect.client.schemas.objects import State
 from prefect.context import FlowRunContext
-from prefect.states import Completed, Failed
+from prefect.states import Cancelled, Completed, Failed
 from pydantic import Field
 
 from core import orphans
@@ -20,6 +20,7 @@ from tasks.sync import (
     compare,
     fetch,
     fetch_changes,
+    fetch_due,
     isolate,
     map_changes,
     map_records,
@@ -36,15 +37,18 @@ MAX_BATCHES = 2000
 
 PairId = Annotated[UUID, Field(title="Par", description="Integração × entidade × direção.")]
 Full = Annotated[bool, Field(title="Varredura completa", description="Ignora o filtro de alterações.")]
+RequestId = Annotated[UUID | None, Field(title="Pedido", description="Uso interno do CloudToSys.")]
 StartedBy = Annotated[Trigger, Field(title="Iniciado por")]
 
 
-async def run(pair_id: UUID, entity: Entity, full: bool, initiated_by: Trigger) -> State:
+async def run(
+    pair_id: UUID, entity: Entity, full: bool, initiated_by: Trigger, request_id: UUID | None = None
+) -> State:
     """Run a pair to the end of its scan. Every way to end is in the sync log; Prefect shows the summary."""
     try:
         ended: Run | None = None
-        for direction in await phases(pair_id):
-            ended = await _phase(pair_id, entity, direction, full, initiated_by)
+        for direction in await phases(pair_id, request_id):
+            ended = await _phase(pair_id, entity, direction, full, initiated_by, request_id)
             if ended is None or ended.status not in (RunStatus.SUCCESS, RunStatus.PARTIAL):
                 break
     except SyncError as error:  # before there was a log to write it to
@@ -53,7 +57,12 @@ async def run(pair_id: UUID, entity: Entity, full: bool, initiated_by: Trigger) 
 
 
 async def _phase(
-    pair_id: UUID, entity: Entity, direction: Direction, full: bool, initiated_by: Trigger
+    pair_id: UUID,
+    entity: Entity,
+    direction: Direction,
+    full: bool,
+    initiated_by: Trigger,
+    request_id: UUID | None,
 ) -> Run | None:
     context = FlowRunContext.get()
     flow_run = context.flow_run if context else None
@@ -66,9 +75,10 @@ async def _phase(
         initiated_by=Trigger.SCHEDULE if by_schedule else initiated_by,
         flow_run_id=flow_run.id if flow_run else None,
         slot_at=flow_run.expected_start_time if flow_run and by_schedule else None,
+        request_id=request_id,
     ) as ended:
         if ended is not None and ended.job is not None:
-            await (_import if direction is Direction.IMPORT else _export)(ended.job)
+            await (_import if direction is Direction.IMPORT else _export)(ended, ended.job)
     return ended
 
 
@@ -77,11 +87,13 @@ def _state(ended: Run | None) -> State:
         return Completed(message="Ignorada: o par está em execução ou a integração não está ativa.")
     if ended.status is RunStatus.ERROR and ended.error is not None:
         return Failed(message=f"{ended.error.advice.title}: {ended.error.message} {ended.summary}")
+    if ended.status is RunStatus.CANCELLED:
+        return Cancelled(message=f"Execução cancelada a pedido: {ended.summary}")
     return Completed(message=f"{ended.status}: {ended.summary}")
 
 
-async def _import(job: Job) -> None:
-    """Write each batch while the next one is fetched."""
+async def _import(run: Run, job: Job) -> None:
+    """Write each batch while the next one is fetched; at the end what is due to be tried again."""
     batch: Batch | None = await fetch(job, job.cursor)
     if batch is not None and job.isolating:
         cursor = await isolate(job, batch)
@@ -89,7 +101,8 @@ async def _import(job: Job) -> None:
     for _ in range(MAX_BATCHES):
         if batch is None:
             await orphans.settle(job)
-            return
+            break
+        await run.check()
         following = None if batch.last else asyncio.create_task(fetch(job, batch.cursor))
         try:
             await upsert(job, await transform(job, await map_records(job, batch)))
@@ -99,12 +112,14 @@ async def _import(job: Job) -> None:
                 following.cancel()
                 await asyncio.gather(following, return_exceptions=True)
             raise
+    if (due := await fetch_due(job)) is not None:
+        await upsert(job, await transform(job, await map_records(job, due)))
 
 
-async def _export(job: Job) -> None:
+async def _export(run: Run, job: Job) -> None:
     """Write what changed; then stay for the creates whose answer was lost, until they are settled."""
     await settle(job)
-    await _changes(job)
+    await _changes(run, job)
     for seconds in (*job.look_again, job.look_again[-1]):
         if not job.doubtful:
             return
@@ -112,81 +127,113 @@ async def _export(job: Job) -> None:
         await settle(job)
         if job.due:
             job.selective = True
-            await _changes(job)
+            await _changes(run, job)
 
 
-async def _changes(job: Job) -> None:
+async def _changes(run: Run, job: Job) -> None:
     cursor: Cursor | None = job.cursor
     for _ in range(MAX_BATCHES):
         if cursor is None:
             return
+        await run.check()
         batch = await fetch_changes(job, cursor)
         cursor = await send(job, await compare(job, await map_changes(job, batch)))
 
 
 @flow(name="sync-products", persist_result=False)
 async def sync_products(
-    pair_id: PairId, full: Full = False, initiated_by: StartedBy = Trigger.MANUAL
+    pair_id: PairId,
+    full: Full = False,
+    initiated_by: StartedBy = Trigger.MANUAL,
+    request_id: RequestId = None,
 ) -> State:
     """Produtos com variações."""
-    return await run(pair_id, Entity.PRODUCTS, full, initiated_by)
+    return await run(pair_id, Entity.PRODUCTS, full, initiated_by, request_id)
 
 
 @flow(name="sync-stock", persist_result=False)
-async def sync_stock(pair_id: PairId, full: Full = False, initiated_by: StartedBy = Trigger.MANUAL) -> State:
+async def sync_stock(
+    pair_id: PairId,
+    full: Full = False,
+    initiated_by: StartedBy = Trigger.MANUAL,
+    request_id: RequestId = None,
+) -> State:
     """Estoque por filial."""
-    return await run(pair_id, Entity.STOCK, full, initiated_by)
+    return await run(pair_id, Entity.STOCK, full, initiated_by, request_id)
 
 
 @flow(name="sync-categories", persist_result=False)
 async def sync_categories(
-    pair_id: PairId, full: Full = False, initiated_by: StartedBy = Trigger.MANUAL
+    pair_id: PairId,
+    full: Full = False,
+    initiated_by: StartedBy = Trigger.MANUAL,
+    request_id: RequestId = None,
 ) -> State:
     """Categorias."""
-    return await run(pair_id, Entity.CATEGORIES, full, initiated_by)
+    return await run(pair_id, Entity.CATEGORIES, full, initiated_by, request_id)
 
 
 @flow(name="sync-customers", persist_result=False)
 async def sync_customers(
-    pair_id: PairId, full: Full = False, initiated_by: StartedBy = Trigger.MANUAL
+    pair_id: PairId,
+    full: Full = False,
+    initiated_by: StartedBy = Trigger.MANUAL,
+    request_id: RequestId = None,
 ) -> State:
     """Clientes."""
-    return await run(pair_id, Entity.CUSTOMERS, full, initiated_by)
+    return await run(pair_id, Entity.CUSTOMERS, full, initiated_by, request_id)
 
 
 @flow(name="sync-orders", persist_result=False)
-async def sync_orders(pair_id: PairId, full: Full = False, initiated_by: StartedBy = Trigger.MANUAL) -> State:
+async def sync_orders(
+    pair_id: PairId,
+    full: Full = False,
+    initiated_by: StartedBy = Trigger.MANUAL,
+    request_id: RequestId = None,
+) -> State:
     """Pedidos com itens."""
-    return await run(pair_id, Entity.ORDERS, full, initiated_by)
+    return await run(pair_id, Entity.ORDERS, full, initiated_by, request_id)
 
 
 @flow(name="sync-invoices", persist_result=False)
 async def sync_invoices(
-    pair_id: PairId, full: Full = False, initiated_by: StartedBy = Trigger.MANUAL
+    pair_id: PairId,
+    full: Full = False,
+    initiated_by: StartedBy = Trigger.MANUAL,
+    request_id: RequestId = None,
 ) -> State:
     """NFs."""
-    return await run(pair_id, Entity.INVOICES, full, initiated_by)
+    return await run(pair_id, Entity.INVOICES, full, initiated_by, request_id)
 
 
 @flow(name="sync-shipments", persist_result=False)
 async def sync_shipments(
-    pair_id: PairId, full: Full = False, initiated_by: StartedBy = Trigger.MANUAL
+    pair_id: PairId,
+    full: Full = False,
+    initiated_by: StartedBy = Trigger.MANUAL,
+    request_id: RequestId = None,
 ) -> State:
     """Envios: cotação, etiqueta e rastreio."""
-    return await run(pair_id, Entity.SHIPMENTS, full, initiated_by)
+    return await run(pair_id, Entity.SHIPMENTS, full, initiated_by, request_id)
 
 
 @flow(name="sync-bank_transactions", persist_result=False)
 async def sync_bank_transactions(
-    pair_id: PairId, full: Full = False, initiated_by: StartedBy = Trigger.MANUAL
+    pair_id: PairId,
+    full: Full = False,
+    initiated_by: StartedBy = Trigger.MANUAL,
+    request_id: RequestId = None,
 ) -> State:
     """Extrato bancário."""
-    return await run(pair_id, Entity.BANK_TRANSACTIONS, full, initiated_by)
+    return await run(pair_id, Entity.BANK_TRANSACTIONS, full, initiated_by, request_id)
 
 
 @flow(name="sync-receivables", persist_result=False)
 async def sync_receivables(
-    pair_id: PairId, full: Full = False, initiated_by: StartedBy = Trigger.MANUAL
+    pair_id: PairId,
+    full: Full = False,
+    initiated_by: StartedBy = Trigger.MANUAL,
+    request_id: RequestId = None,
 ) -> State:
     """Cobranças: boletos e Pix."""
-    return await run(pair_id, Entity.RECEIVABLES, full, initiated_by)
+    return await run(pair_id, Entity.RECEIVABLES, full, initiated_by, request_id)

@@ -14,9 +14,9 @@ from core import engine as rules
 from core import exporting, isolation
 from core.batch import Job
 from core.entities import Direction, Entity, RunStatus, Trigger
-from core.errors import ConfigurationError, LeaseLost, RateLimited, SyncError
+from core.errors import ConfigurationError, LeaseLost, RateLimited, StopRequested, SyncError
 from core.spec import Provider
-from db import runs
+from db import requests, runs
 from db.exports import PgErp
 from db.ledger import Bound
 from db.projection import View
@@ -25,6 +25,7 @@ from db.settings import Environment, read
 from db.store import PgStore
 from db.vault import from_environment
 from providers.registry import get
+from tasks.asked import prepare
 from tasks.connection import Account, connected
 from tasks.failures import without_data
 
@@ -47,6 +48,8 @@ class Run:
             yield
         except RateLimited as error:
             self.status, self.error = RunStatus.DEFERRED, error
+        except StopRequested as error:
+            self.status, self.error = RunStatus.CANCELLED, error
         except SyncError as error:
             self.status, self.error = RunStatus.ERROR, error
         except BaseException as stop:
@@ -55,21 +58,31 @@ class Run:
             self.status = RunStatus.INTERRUPTED if ended else RunStatus.CANCELLED
             raise
 
+    async def check(self) -> None:
+        """Between batches. Raises `StopRequested` when a person cancelled the run."""
+        if await runs.stop_asked(engine(read().database_url), self.lease):
+            raise StopRequested("A execução foi cancelada; o que já foi gravado está mantido.")
+
     @property
     def summary(self) -> str:
         """Counts alone: this text is stored in Prefect."""
         if self.job is None:
             return ""
         counts = self.job.counts
+        mark = "SIMULAÇÃO, nada foi gravado: " if self.lease.dry_run else ""
         return (
-            f"lidos={counts.processed} criados={counts.created} atualizados={counts.updated}"
+            f"{mark}lidos={counts.processed} criados={counts.created} atualizados={counts.updated}"
             f" ignorados={counts.skipped} erros={counts.errors}"
         )
 
 
-async def phases(pair_id: UUID) -> tuple[Direction, ...]:
-    """The runs that make up one run of a pair, in their order."""
-    return (await runs.read_pair(engine(read().database_url), pair_id)).phases
+async def phases(pair_id: UUID, request_id: UUID | None = None) -> tuple[Direction, ...]:
+    """The runs that make up one run of a pair, in their order; a request is for one direction."""
+    database = engine(read().database_url)
+    request = await requests.read(database, request_id) if request_id else None
+    if request is not None:
+        return (request.direction,)
+    return (await runs.read_pair(database, pair_id)).phases
 
 
 @asynccontextmanager
@@ -82,6 +95,7 @@ async def open_run(
     initiated_by: Trigger,
     flow_run_id: UUID | None,
     slot_at: datetime | None,
+    request_id: UUID | None = None,
 ) -> AsyncIterator[Run | None]:
     """The run of a pair in one direction, or None where it has to be skipped. Whatever happens inside, the
     log is closed.
@@ -101,6 +115,7 @@ async def open_run(
         flow_run_id=flow_run_id,
         slot_at=slot_at,
         lease_seconds=environment.lease_seconds,
+        request_id=request_id,
     )
     if lease is None:
         yield None
@@ -124,13 +139,29 @@ async def _close(database: AsyncEngine, run: Run) -> None:
         await run.job.reader.close()
     if isinstance(run.error, LeaseLost):
         return
-    full = run.job.cursor.full if run.job else False
-    details: dict[str, Any] = {}
+    job = run.job
+    await runs.close_run(
+        database,
+        run.lease,
+        run.status,
+        full_scan=job.cursor.full if job else False,
+        error=run.error,
+        details=_details(run),
+        counts=job.counts if job else None,
+        done=job.done if job else False,
+    )
+
+
+def _details(run: Run) -> dict[str, Any]:
+    """What the log keeps beside its columns; of a simulation the counts of errors by class."""
+    found: dict[str, Any] = {}
     if isinstance(run.error, RateLimited):
-        details["retry_at"] = run.error.retry_at.isoformat()
+        found["retry_at"] = run.error.retry_at.isoformat()
     if run.job is not None and run.job.orphaned:
-        details["orphaned"] = run.job.orphaned
-    await runs.close_run(database, run.lease, run.status, full_scan=full, error=run.error, details=details)
+        found["orphaned"] = run.job.orphaned
+    if run.lease.dry_run and run.job is not None:
+        found["refused"] = dict(run.job.refused)
+    return found
 
 
 @asynccontextmanager
@@ -138,7 +169,7 @@ async def _job(
     environment: Environment, database: AsyncEngine, lease: runs.Lease, full: bool
 ) -> AsyncIterator[Job]:
     pair, provider = lease.pair, get(lease.pair.provider)
-    _check_offer(provider, pair.entity, lease.direction)
+    _check_offer(provider, pair, lease.direction)
     vault = from_environment(environment)
     account = Account(pair.tenant_id, pair.integration_id, pair.provider, pair.settings)
     branch_id = await runs.read_branch(database, pair)
@@ -163,6 +194,7 @@ async def _job(
             two_way=pair.direction is Direction.BOTH,
             policy=pair.policy,
             look_again=environment.look_again,
+            dry_run=lease.dry_run,
         )
         if lease.direction is Direction.IMPORT:
             job.cursor = rules.start(job, pair.last_full_at, lease.opened_at)
@@ -170,14 +202,17 @@ async def _job(
             job.suspect, job.poisoned = lease.suspect, lease.poisoned
         else:
             await exporting.start(job)
+        await prepare(job, lease, database, vault)
         yield job
 
 
-def _check_offer(provider: Provider, entity: Entity, direction: Direction) -> None:
-    resource = provider.resources.get(entity)
+def _check_offer(provider: Provider, pair: runs.PairRow, direction: Direction) -> None:
+    resource = provider.resources.get(pair.entity)
+    way = "exportação" if direction is Direction.EXPORT else "importação"
     if resource is None or direction not in resource.directions:
-        way = "exportação" if direction is Direction.EXPORT else "importação"
-        raise ConfigurationError(f"{provider.name} não oferece {way} de {entity.label}.")
+        raise ConfigurationError(f"{provider.name} não oferece {way} de {pair.entity.label}.")
+    if direction not in pair.phases:
+        raise ConfigurationError(f"O par não faz {way} de {pair.entity.label}.")
 
 
 def _bound(lease: runs.Lease, branch_id: UUID) -> Bound:
@@ -193,6 +228,8 @@ def _bound(lease: runs.Lease, branch_id: UUID) -> Bound:
         branch_id=branch_id,
         channel=f"{pair.provider}:{pair.integration_id}",
         direction=lease.direction,
+        request_id=lease.request.id if lease.request and not lease.dry_run else None,
+        dry_run=lease.dry_run,
     )
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
-from core import engine, exporting, isolation, settling
+from core import engine, exporting, isolation, selecting, settling
 from core.batch import Batch, Job
 from core.errors import RateLimited, SyncError
 from core.outgoing import Outbatch
@@ -42,6 +42,19 @@ async def is_transient(_task: Any, _run: Any, state: Any) -> bool:
 async def fetch(job: Job, cursor: Cursor) -> Batch:
     with without_data():
         return await engine.fetch(job, cursor)
+
+
+@task(
+    retries=len(RETRY_SECONDS),
+    retry_delay_seconds=RETRY_SECONDS,
+    retry_jitter_factor=0.5,
+    retry_condition_fn=is_transient,
+    cache_policy=NO_CACHE,
+    persist_result=False,
+)
+async def fetch_due(job: Job) -> Batch | None:
+    with without_data():
+        return await selecting.fetch_due(job)
 
 
 @task(cache_policy=NO_CACHE, persist_result=False)

@@ -55,7 +55,8 @@ DISPATCHER_0003 = {
     "sync.integration": "UPDATE (status_code)",
     "sync.issue": "SELECT (pair_id, integration_id, direction, error_class, next_attempt_at)",
     "sync.outbox": "SELECT (id, tenant_id, pair_id, state, next_attempt_at, updated_at)",
-    "sync.run_request": "SELECT, UPDATE (state, attempts, started_at, ended_at, result), DELETE",
+    "sync.run_request": "SELECT, UPDATE (state, attempts, asked, next_attempt_at, started_at, ended_at,"
+    " result), DELETE",
     "sync.scan_page": "SELECT (id, pair_id, scan_id), DELETE",
     "sync.discovery": "SELECT (id, created_at, state), DELETE",
     "sync.channel": "SELECT, UPDATE (address, key_id)",

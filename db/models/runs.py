@@ -202,6 +202,8 @@ run_request = Table(
     Column("requested_by", Text, nullable=False),
     Column("state", Text, nullable=False, server_default=text("'waiting'")),
     Column("attempts", Integer, nullable=False, server_default=text("0")),
+    Column("asked", Integer, nullable=False, server_default=text("0")),
+    Column("next_attempt_at", MOMENT),
     Column("result", JSONB, nullable=False, server_default=text("'{}'")),
     now("created_at"),
     Column("started_at", MOMENT),

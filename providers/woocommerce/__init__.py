@@ -48,6 +48,7 @@ CHANGED = Incremental(
     overlap=timedelta(minutes=5),
     # A product created with a past date never shows in modified_after.
     full_every=timedelta(days=1),
+    until="modified_before",
     extra={"dates_are_gmt": "true"},
 )
 

@@ -12,7 +12,7 @@ from sqlalchemy import create_engine, text
 from sqlalchemy.pool import NullPool
 
 from core import engine as rules
-from core import orphans
+from core import orphans, selecting
 from core.batch import Batch
 from core.entities import Entity, Trigger
 from core.ports import Cursor
@@ -20,9 +20,6 @@ from db.vault import Vault, generate_key
 from sandbox.process import Store, start
 from tasks.job import Run, open_run
 from tests.conftest import Database, Tenant
-from tests.world.fixtures import connect_world, room, world
-
-__all__ = ["connect_world", "room", "world"]
 
 ENTITIES = (Entity.CATEGORIES, Entity.PRODUCTS, Entity.CUSTOMERS, Entity.STOCK, Entity.ORDERS)
 
@@ -59,7 +56,9 @@ class Shop:
             self.reseal(name, getattr(store, name))
 
     @asynccontextmanager
-    async def open(self, entity: Entity, *, full: bool = False) -> AsyncIterator[Run]:
+    async def open(
+        self, entity: Entity, *, full: bool = False, request: uuid.UUID | None = None
+    ) -> AsyncIterator[Run]:
         async with open_run(
             self.pairs[entity],
             entity,
@@ -67,20 +66,31 @@ class Shop:
             initiated_by=Trigger.MANUAL,
             flow_run_id=None,
             slot_at=None,
+            request_id=request,
         ) as run:
             assert run is not None
             yield run
 
-    async def run(self, entity: Entity, *, full: bool = False, batch_size: int = 1000) -> Run:
+    async def run(
+        self,
+        entity: Entity,
+        *,
+        full: bool = False,
+        batch_size: int = 1000,
+        request: uuid.UUID | None = None,
+    ) -> Run:
         """One run of a pair through the four steps, as the flow does it."""
-        async with self.open(entity, full=full) as run:
+        async with self.open(entity, full=full, request=request) as run:
             if run.job is None:
                 return run
             run.job.batch_size = batch_size
             cursor: Cursor | None = run.job.cursor
             while cursor is not None:
+                await run.check()
                 cursor = await write(run, await rules.fetch(run.job, cursor))
             await orphans.settle(run.job)
+            if (due := await selecting.fetch_due(run.job)) is not None:
+                await write(run, due)
         return run
 
     def query(self, sql: str, **values: Any) -> Any:

@@ -25,6 +25,8 @@ TABLES = {
         requested_by text NOT NULL,
         state text NOT NULL DEFAULT 'waiting',
         attempts integer NOT NULL DEFAULT 0,
+        asked integer NOT NULL DEFAULT 0,
+        next_attempt_at timestamptz,
         result jsonb NOT NULL DEFAULT '{}',
         created_at timestamptz NOT NULL DEFAULT now(),
         started_at timestamptz,
