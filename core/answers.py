@@ -39,7 +39,8 @@ async def record(job: Job, items: Sequence[Item], answers: Sequence[Written]) ->
     if failed:
         await job.erp_side.withdraw(failed)
     done.issues = issues
-    job.counts += await job.erp_side.commit(done)
+    counts = await job.erp_side.commit(done)
+    job.counts += counts
 
 
 async def doubt(job: Job, items: Sequence[Item], error: UnknownOutcome) -> None:
@@ -49,7 +50,8 @@ async def doubt(job: Job, items: Sequence[Item], error: UnknownOutcome) -> None:
         await job.erp_side.doubt([item.intent for item in creates if item.intent], job.look_again[0])
         job.doubtful |= {item.row.internal_id for item in creates}
     lost: SyncError = error if creates else TransientError(error.message, status=error.status)
-    job.counts += await job.erp_side.commit(Done(issues=[issue(item, lost) for item in items]))
+    counts = await job.erp_side.commit(Done(issues=[issue(item, lost) for item in items]))
+    job.counts += counts
 
 
 def _too_many_gone(answers: Sequence[Written]) -> bool:

@@ -12,16 +12,17 @@ from uuid import UUID
 import msgspec
 from uuid_utils.compat import uuid7
 
-from core import selecting
+from core import matching, selecting
 from core.batch import Batch, Job, Mapped
 from core.entities import Entity, Matching
 from core.errors import ConflictError, MappingNotFound, RecordError, SyncError
 from core.hashing import canonical, record_hash
+from core.matching import NOTHING, Sought
 from core.planning import Decision, decide
-from core.ports import VARIANTS, Change, Cursor, Issue, Key, Known, Match, Scan
+from core.ports import VARIANTS, Change, Cursor, Issue, Key, Known, Scan
 from core.reading import Reader
 from core.records import Product, Record, StockLevel
-from core.references import NATURAL_KEYS, missing, natural_key, references, sellable
+from core.references import missing, references
 from core.spec import Raw
 from core.two_way import reconcile
 
@@ -123,9 +124,10 @@ async def transform(job: Job, batch: Batch) -> Batch:
     batch.mapped = []
     if not pending:
         return batch
-    refs = await _resolve(job, [item.record for item in pending])
-    matches = await _matches(job, pending, known, refs)
-    decided = list(_decide(job, batch, pending, known, matches, refs))
+    refs = await matching.resolve(job, [item.record for item in pending])
+    new = [item.record for item in pending if item.record.external_id not in known]
+    sought = await matching.seek(job, new, refs)
+    decided = list(_decide(job, batch, pending, known, sought, refs))
     if job.two_way:
         decided = await reconcile(job, batch, decided, refs)
         refs |= await job.store.resolve(
@@ -248,80 +250,28 @@ def _unchanged(known: Known | None, record_hash_: bytes) -> bool:
     return known is not None and known.external_hash == record_hash_ and not known.incomplete
 
 
-async def _resolve(job: Job, records: Sequence[Record]) -> dict[Key, UUID]:
-    keys = list(dict.fromkeys(key for record in records for key in references(record)))
-    refs = await job.store.resolve(keys) if keys else {}
-    return refs | await _by_sku(job, records, refs)
-
-
-async def _by_sku(job: Job, records: Sequence[Record], refs: Mapping[Key, UUID]) -> dict[Key, UUID]:
-    """Variants and stock items without mapping, found by their SKU where pairs are matched so."""
-    wanted: dict[Key, str] = {}
-    for record in records:
-        if isinstance(record, Product):
-            wanted |= {(VARIANTS, v.external_id): v.sku for v in record.variants if v.sku}
-        elif isinstance(record, StockLevel) and record.sku:
-            wanted[sellable(record)] = record.sku
-    wanted = {key: sku for key, sku in wanted.items() if key not in refs}
-    found: dict[Key, UUID] = {}
-    if not wanted or job.matching is not Matching.SKU:
-        return found
-    for kind in {kind for kind, _ in wanted}:
-        matches = await job.store.match(kind, [sku for key, sku in wanted.items() if key[0] == kind])
-        for key, sku in wanted.items():
-            candidates = matches.get(sku, []) if key[0] == kind else []
-            if len(candidates) == 1:
-                found[key] = candidates[0].internal_id
-    return found
-
-
-async def _matches(
-    job: Job, pending: Sequence[Mapped], known: Mapping[str, Known], refs: Mapping[Key, UUID]
-) -> dict[str, list[Match]]:
-    values = [
-        value
-        for item in pending
-        if item.record.external_id not in known and (value := _natural(item.record, refs)) is not None
-    ]
-    return await job.store.match(job.entity.value, values) if values else {}
-
-
-def _natural(record: Record, refs: Mapping[Key, UUID]) -> str | None:
-    if isinstance(record, StockLevel) and not _is_placed(record, refs):
-        return None
-    return natural_key(record, refs)
-
-
-def _is_placed(record: StockLevel, refs: Mapping[Key, UUID]) -> bool:
-    """Whether the ERP knows what this stock counts."""
-    return all(key in refs for key in references(record))
-
-
 def _decide(
     job: Job,
     batch: Batch,
     pending: Sequence[Mapped],
     known: Mapping[str, Known],
-    matches: Mapping[str, list[Match]],
+    sought: Mapping[str, Sought],
     refs: Mapping[Key, UUID],
 ) -> Iterator[tuple[Mapped, Change]]:
-    label = NATURAL_KEYS[job.entity]
-    matching = Matching.SKU if job.entity is Entity.STOCK else job.matching
     taken: set[str] = set()
     for item in pending:
-        seen = known.get(item.record.external_id)
-        value = None if seen else _natural(item.record, refs)
+        seen, by = known.get(item.record.external_id), sought.get(item.record.external_id, NOTHING)
         try:
-            if isinstance(item.record, StockLevel) and not _is_placed(item.record, refs):
+            if isinstance(item.record, StockLevel) and not matching.is_placed(item.record, refs):
                 raise MappingNotFound("O produto deste estoque não tem vínculo no ERP.", field="id")
-            if value is not None and value in taken:
-                raise ConflictError(f"Dois registros externos têm o mesmo {label}.")
-            decision = decide(seen, item.hash, matches.get(value, []) if value else [], matching, label)
+            if by.value in taken:
+                raise ConflictError(f"Dois registros externos têm o mesmo {by.label}.")
+            decision = decide(seen, item.hash, by.matches, by.matching, by.label)
         except (RecordError, ConflictError) as error:
             batch.issues.append(_issue(job, item.raw, error))
             continue
-        if value is not None:
-            taken.add(value)
+        if by.value:
+            taken.add(by.value)
         yield item, _change(item, decision, seen)
 
 
@@ -346,9 +296,10 @@ def _refer(
     if isinstance(change.record, Product):
         variants = [(VARIANTS, variant.external_id) for variant in change.record.variants]
         change.refs = {**change.refs, **{key: uuid7() for key in variants if key not in refs}}
-    change.incomplete = bool(missing(change.record, refs))
-    if change.incomplete and seen is not None and seen.external_hash == item.hash:
+    lacking = bool(missing(change.record, refs))
+    if lacking and seen is not None and seen.external_hash == item.hash:
         batch.skipped += 1
         batch.unchanged.append(change.record.external_id)
         return
+    change.incomplete = change.incomplete or lacking
     batch.changes.append(change)

@@ -93,7 +93,8 @@ async def upsert(job: Job, batch: Outbatch) -> Cursor | None:
     if job.dry_run:
         creates = sum(item.intent is not None for item in batch.items)
         done.unsent = Counts(created=creates, updated=len(batch.items) - creates)
-    job.counts += await job.erp_side.commit(done)
+    counts = await job.erp_side.commit(done)
+    job.counts += counts
     job.refused.update(type(issue.error).__name__ for issue in batch.issues)
     job.cursor = batch.cursor
     job.done = batch.last
@@ -179,10 +180,10 @@ async def _compare(job: Job, batch: Outbatch, items: Sequence[Item]) -> None:
             if raw is not None:
                 seen = None if job.force else job.resource.map(raw, job.source.settings)
                 decide(job, batch, item, seen, revision(job, raw))
-            elif job.force:
-                decide(job, batch, item, None, link.version)
             else:
-                decide(job, batch, item, snapshot(item) if link.external else None, link.version)
+                # The ERP rules here: that somebody else edited the record outside keeps nothing from it.
+                seen = snapshot(item) if link.external and not job.force else None
+                decide(job, batch, item, seen, None)
 
 
 def _must_read(job: Job, link: Linked) -> bool:

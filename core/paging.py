@@ -43,6 +43,39 @@ class OffsetById:
         return [self.params(f"{offset}:0") for offset in offsets if offset + 1 < total]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NextHeader:
+    """A header names the next page, by an id or an opaque cursor that goes back as the parameter `next`.
+
+    With `total_header` the end is believed only when as many records came as the list has; records that move
+    to the end while it is read come twice, so never too few. The place is `records so far:next`.
+    """
+
+    size: int
+    header: str
+    next: str
+    limit: str = "limit"
+    total_header: str = ""
+
+    def params(self, place: str | None) -> dict[str, str]:
+        size = {self.limit: str(self.size)}
+        return size if place is None else {**size, self.next: place.partition(":")[2]}
+
+    def step(self, place: str | None, answer: Answer) -> Step:
+        items = _items(answer)
+        total = _number(answer.headers.get(self.total_header)) if self.total_header else None
+        seen = len(items) + (int(place.partition(":")[0]) if place else 0)
+        following = answer.headers.get(self.header)
+        if following:
+            return Step(items, f"{seen}:{following}", total)
+        if total is not None and seen < total:
+            raise TransientError("A lista veio incompleta: menos registros do que o total informado.")
+        return Step(items, None, total)
+
+    def ahead(self, place: str, total: int | None, count: int) -> list[dict[str, str]]:
+        return []
+
+
 def _parse(place: str | None) -> tuple[int, int]:
     if place is None:
         return 0, 0

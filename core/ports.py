@@ -167,6 +167,10 @@ class Store(Protocol):
         """ERP records by natural key (SKU, document, slug, number)."""
         ...
 
+    async def identify(self, kind: str, internal_ids: Sequence[UUID]) -> dict[UUID, Match]:
+        """Those ERP records that are alive, by their own id."""
+        ...
+
     async def commit(
         self,
         changes: Sequence[Change],

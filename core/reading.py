@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
 from core.errors import ContractError
-from core.spec import Answer, Resource, Source, Step
+from core.spec import Answer, Paging, Resource, Source, Step
 
 MAX_IDLE_STEPS = 100
 """Steps in a row without a new record before a list is held to be going in circles."""
@@ -20,6 +20,7 @@ class Reader:
     ) -> None:
         self._source = source
         self._resource = resource
+        self._paging = _paging(resource, params)
         self._params = dict(params)
         self._concurrency = concurrency
         self._asked: dict[str, asyncio.Task[Answer]] = {}
@@ -31,9 +32,9 @@ class Reader:
 
         Raises `ContractError` when the list repeats itself without end, and what the source raises.
         """
-        answer = await self._answer(self._resource.paging.params(place))
+        answer = await self._answer(self._paging.params(place))
         self.clock = self.clock or clock(answer)
-        step = self._resource.paging.step(place, answer)
+        step = self._paging.step(place, answer)
         self._guard(step)
         self._ask_ahead(step)
         if self._resource.expand is None or not step.items:
@@ -63,7 +64,7 @@ class Reader:
     def _ask_ahead(self, step: Step) -> None:
         if step.next is None:
             return
-        for params in self._resource.paging.ahead(step.next, step.total, self._concurrency):
+        for params in self._paging.ahead(step.next, step.total, self._concurrency):
             key = _key(params)
             if key not in self._asked and len(self._asked) < self._concurrency:
                 self._asked[key] = asyncio.create_task(self._get(params))
@@ -80,6 +81,13 @@ def clock(answer: Answer) -> datetime | None:
         return parsedate_to_datetime(answer.headers["date"]).astimezone(UTC)
     except (KeyError, ValueError):
         return None
+
+
+def _paging(resource: Resource, params: Mapping[str, str]) -> Paging:
+    incremental = resource.incremental
+    if incremental is not None and incremental.paging is not None and incremental.param in params:
+        return incremental.paging
+    return resource.paging
 
 
 def _key(params: Mapping[str, str]) -> str:

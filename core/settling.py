@@ -64,7 +64,8 @@ async def _look(job: Job, doubts: Sequence[Doubt]) -> None:
         except (RecordError, ConflictError, *MALFORMED) as error:
             issues.append(issue(item, error))
     done.issues = issues
-    job.counts += await job.erp_side.commit(done)
+    counts = await job.erp_side.commit(done)
+    job.counts += counts
     job.doubtful -= {record.internal_id for record in done.synced}
     await _not_found(job, unseen)
 

@@ -69,6 +69,7 @@ class Incremental:
     cost one hash comparison. `full_every`: a complete scan at least so often, for what the filter misses.
     Values of `field` sort as text in the order of time; `parse` and `format` turn them to UTC and back.
     `until`, where there is one, asks for records changed before a moment.
+    `paging` is the filtered list's own, where it differs.
     """
 
     param: str
@@ -78,6 +79,7 @@ class Incremental:
     overlap: timedelta
     full_every: timedelta
     until: str = ""
+    paging: "Paging | None" = None
     extra: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
 

@@ -75,15 +75,18 @@ def _meet(
         batch.noted.clashes.append(clash)
         return None
     known = _resolved(merged.base, there, tree(without(record, refs), fields))
+    # A reference that the external side lacks still: no change of the ERP's row will bring it there.
+    behind = row.missing or (link.incomplete and known != here)
     target = {**_read_only(record, before, row.record, fields), **merged.erp}
     if target == tree(row.record, frozenset(target)):
-        batch.noted.synced.append(_agreed(job, change, row, link, known))
+        batch.noted.synced.append(_agreed(job, change, link, known, behind=behind))
         return None
     return replace(
         change,
         record=_for_erp(rebuilt(record, target), row),
         base=encoded(known),
         base_hash=tree_hash(known, job.writing.version),
+        incomplete=behind,
         kept=_only_here(row, record),
     )
 
@@ -93,13 +96,14 @@ def _before(link: Linked, record: Record) -> Record | None:
 
 
 def _read_only(record: Record, before: Record | None, here: Record, fields: frozenset[str]) -> Tree:
-    """Fields that cannot be written outside follow the external system wherever it changed them."""
+    """Fields that cannot be written outside follow the external system wherever it changed them. On the first
+    time what it leaves empty may be what it does not know at all, and takes nothing from the ERP."""
     names = frozenset(record.__struct_fields__) - fields - OUTSIDE
     there, ours = tree(record, names), tree(here, names)
-    was = tree(before, names) if before else {}
-    return {
-        name: there[name] if name not in was or there[name] != was[name] else ours[name] for name in there
-    }
+    if before is None:
+        return {name: there[name] or ours[name] for name in there}
+    was = tree(before, names)
+    return {name: there[name] if there[name] != was[name] else ours[name] for name in there}
 
 
 def _resolved(base: Tree, there: Tree, resolved: Tree) -> Tree:
@@ -127,7 +131,7 @@ def _only_here(row: Projected, record: Record) -> tuple[UUID, ...]:
     return tuple([id_ for key, id_ in row.variants.items() if key not in there])
 
 
-def _agreed(job: Job, change: Change, row: Projected, link: Linked, base: Tree) -> Synced:
+def _agreed(job: Job, change: Change, link: Linked, base: Tree, *, behind: bool) -> Synced:
     """Nothing to write into the ERP: an echo of what was exported, or the same change on both sides."""
     return Synced(
         mapping_id=link.mapping_id,
@@ -139,7 +143,7 @@ def _agreed(job: Job, change: Change, row: Projected, link: Linked, base: Tree) 
         internal_hash=tree_hash(base, job.writing.version),
         version=link.version,
         updated_at=change.record.updated_at,
-        incomplete=change.incomplete or row.missing,
+        incomplete=behind,
         counted="skipped",
     )
 

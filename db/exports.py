@@ -59,6 +59,14 @@ _LINKED = text(
     # A record that was unlinked and linked again may leave an orphan behind; the living mapping counts.
     " ORDER BY m.state = 'orphan' DESC, m.id"
 )
+_SPEAKERS = text(
+    "SELECT DISTINCT (SELECT o.id FROM erp.stock_level o LEFT JOIN sync.mapping m ON m.internal_id = o.id"
+    " AND m.integration_id = :integration AND m.entity = :entity AND m.state <> 'orphan'"
+    " WHERE o.product_id = t.product_id AND o.variant_id IS NOT DISTINCT FROM t.variant_id"
+    " ORDER BY m.id IS NULL, o.deleted_at IS NOT NULL, o.id LIMIT 1) FROM erp.stock_level t"
+    " WHERE t.id = ANY(:ids)"
+)
+"""Where the stock of all branches is published as one, one level of an item speaks for all of them."""
 _TAKEN = text(
     "SELECT external_id FROM sync.mapping WHERE integration_id = :integration AND entity = :entity"
     " AND external_id = ANY(:ids)"
@@ -132,10 +140,16 @@ class PgErp:
         async with tenant_transaction(self._engine, self._bound.tenant_id) as connection:
             found = (await connection.execute(self._changes, values)).all()
             ids = list(dict.fromkeys(row.id for row in found))
+            if self._bound.entity is Entity.STOCK and self._view.branch_id is None:
+                ids = await self._speakers(connection, ids)
             records = await project(connection, self._view, self._bound.entity, ids)
         if found:
             cursor = replace(cursor, change_seq=found[-1].change_seq, change_id=found[-1].id)
         return records, cursor
+
+    async def _speakers(self, connection: AsyncConnection, ids: Sequence[UUID]) -> list[UUID]:
+        scope = {"integration": self._bound.integration_id, "entity": self._bound.entity.value}
+        return [row[0] for row in await connection.execute(_SPEAKERS, scope | {"ids": ids})]
 
     async def select(self, internal_ids: Sequence[UUID]) -> list[Projected]:
         async with tenant_transaction(self._engine, self._bound.tenant_id) as connection:

@@ -25,6 +25,9 @@ TABLES = {
     Entity.CUSTOMERS: models.customer,
     Entity.ORDERS: models.order,
     Entity.STOCK: models.stock_level,
+    Entity.INVOICES: models.invoice,
+    Entity.SHIPMENTS: models.shipment,
+    Entity.RECEIVABLES: models.receivable,
 }
 _REFS = text(
     "SELECT entity, external_id, internal_id FROM sync.mapping WHERE integration_id = :integration"

@@ -61,13 +61,14 @@ _ROWS = {
     Entity.STOCK: text(
         f"SELECT t.*, {_link('products', 't.product_id')} AS product,"
         f" {_link(VARIANTS, 't.variant_id')} AS variant, coalesce(v.sku, p.sku) AS sku,"
-        " s.published, s.held"
+        " s.published, s.held, s.living"
         " FROM erp.stock_level t JOIN erp.product p ON p.id = t.product_id"
         " LEFT JOIN erp.product_variant v ON v.id = t.variant_id, LATERAL ("
         " SELECT sum(greatest(b.on_hand - b.reserved - b.safety, 0)) AS published,"
-        " sum(b.reserved + b.safety) AS held FROM erp.stock_level b WHERE b.product_id = t.product_id"
-        " AND b.variant_id IS NOT DISTINCT FROM t.variant_id AND b.deleted_at IS NULL"
-        " AND (CAST(:branch AS uuid) IS NULL OR b.branch_id = :branch)) s WHERE t.id = ANY(:ids)"
+        " sum(b.reserved + b.safety) AS held, count(*) AS living FROM erp.stock_level b"
+        " WHERE b.product_id = t.product_id AND b.variant_id IS NOT DISTINCT FROM t.variant_id"
+        " AND b.deleted_at IS NULL AND (CAST(:branch AS uuid) IS NULL OR b.branch_id = :branch)) s"
+        " WHERE t.id = ANY(:ids)"
     ),
 }
 _PLACES = {
@@ -276,7 +277,8 @@ def _stock(row: Row) -> Projected:
         on_hand=quantity(row["published"] or Decimal(0)),
     )
     return _projected(
-        row,
+        # What is published of several branches is gone only with the last of them.
+        {**row, "deleted_at": None} if row["living"] else row,
         record,
         placed=product is not None and (row["variant_id"] is None or variant is not None),
         held=row["held"],

@@ -104,6 +104,12 @@ class PgStore:
             found.setdefault(row[0], []).append(Match(row[1], row[2]))
         return found
 
+    async def identify(self, kind: str, internal_ids: Sequence[UUID]) -> dict[UUID, Match]:
+        where = "t.id = ANY(:values)"
+        statement = text(_MATCH.format(value="t.id", table=_MATCHES[kind][1], where=where))
+        found = await self._read(statement, kind=kind, values=list(internal_ids))
+        return {row[0]: Match(row[1], row[2]) for row in found}
+
     async def commit(
         self,
         changes: Sequence[Change],

@@ -20,6 +20,9 @@ from db.vault import Vault, generate_key
 from sandbox.process import Store, start
 from tasks.job import Run, open_run
 from tests.conftest import Database, Tenant
+from tests.world.fixtures import connect_world, room, world
+
+__all__ = ["connect_world", "room", "world"]
 
 ENTITIES = (Entity.CATEGORIES, Entity.PRODUCTS, Entity.CUSTOMERS, Entity.STOCK, Entity.ORDERS)
 

@@ -1,0 +1,42 @@
+"""The steps of a run without Prefect, in the order of `flows.sync`."""
+
+import asyncio
+
+from core import engine, exporting, orphans, settling
+from core.batch import Job
+from core.entities import Direction
+from core.ports import Cursor
+
+MARGIN = 0.05
+
+
+async def walk(job: Job, direction: Direction) -> None:
+    await (import_all if direction is Direction.IMPORT else export_all)(job)
+
+
+async def import_all(job: Job) -> None:
+    cursor: Cursor | None = job.cursor
+    while cursor is not None:
+        batch = engine.map_records(job, await engine.fetch(job, cursor))
+        cursor = await engine.upsert(job, await engine.transform(job, batch))
+    await orphans.settle(job)
+
+
+async def export_all(job: Job) -> None:
+    await settling.settle(job)
+    await changes(job)
+    for seconds in (*job.look_again, job.look_again[-1]):
+        if not job.doubtful:
+            return
+        await asyncio.sleep(seconds + MARGIN)
+        await settling.settle(job)
+        if job.due:
+            job.selective = True
+            await changes(job)
+
+
+async def changes(job: Job) -> None:
+    cursor: Cursor | None = job.cursor
+    while cursor is not None:
+        batch = exporting.map_records(job, await exporting.fetch(job, cursor))
+        cursor = await exporting.upsert(job, await exporting.transform(job, batch))
