@@ -18,7 +18,15 @@ from core.batch import Job
 from core.comparing import decide, revision, snapshot
 from core.engine import MALFORMED
 from core.erp import Done, Intent
-from core.errors import ConflictError, RecordError, SyncError, UnknownOutcome
+from core.errors import (
+    ConflictError,
+    NotSent,
+    RateLimited,
+    RecordError,
+    SyncError,
+    TransientError,
+    UnknownOutcome,
+)
 from core.outgoing import Item, Outbatch, issue, outgoing
 from core.ports import Counts, Cursor, Issue
 from core.sides import Linked, Projected
@@ -238,8 +246,15 @@ async def _call(job: Job, gate: asyncio.Semaphore, items: Sequence[Item]) -> Non
             return
         except (RecordError, ConflictError) as error:
             written = [Written(error=error) for _ in items]
-        except SyncError:
-            if creates:
+        except SyncError as error:
+            if not creates:
+                raise
+            if not job.writing.repeatable_creates:
                 await job.erp_side.withdraw([intent.id for intent in creates])
-            raise
+                raise
+            # An attempt before the last one may have been done: only the old key may be sent again.
+            await answers.doubt(job, items, UnknownOutcome(error.message, status=error.status))
+            if not isinstance(error, TransientError) or isinstance(error, RateLimited | NotSent):
+                raise
+            return
         await answers.record(job, items, written)

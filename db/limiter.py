@@ -1,10 +1,12 @@
 """`core.ports.Limiter` in PostgreSQL: one row for what the external system counts, shared by all processes.
 
 Calls are spaced evenly: each takes the next free moment of the row, so no window of any length ever holds
-more than its share.
+more than its share. A call that leaves late would crowd the window that ends a whole window later: the
+spacing leaves room for that, and what is later still is waited for by the call it would crowd.
 """
 
 import asyncio
+from collections import deque
 from datetime import UTC, datetime
 
 from sqlalchemy import text
@@ -15,6 +17,8 @@ from core.spec import RateLimit
 from db.session import system_transaction
 
 LONGEST_WAIT_SECONDS = 60.0
+ROOM_SECONDS = 0.03
+"""What a window is longer than the external system says, for calls that leave or arrive late."""
 LOOK_AGAIN_SECONDS = 5.0
 """How long a process without a known limit trusts that nobody else was told to be silent."""
 
@@ -40,7 +44,10 @@ class PgLimiter:
     def __init__(self, engine: AsyncEngine, key: str, rate: RateLimit) -> None:
         self._engine = engine
         self._key = key
-        self._gap = rate.seconds / rate.requests if rate.requests else 0.0
+        room = ROOM_SECONDS * min(1.0, rate.seconds)
+        self._gap = (rate.seconds + room) / rate.requests if rate.requests else 0.0
+        self._window = rate.seconds + room * 2 / 3
+        self._left: deque[float] = deque(maxlen=rate.requests or 1)
         self._looked_at = -LOOK_AGAIN_SECONDS
 
     async def acquire(self) -> None:
@@ -50,6 +57,15 @@ class PgLimiter:
             raise RateLimited("O sistema externo pediu uma pausa longa.", retry_at=retry_at)
         if wait > 0:
             await asyncio.sleep(wait)
+        if self._gap:
+            await self._leave()
+
+    async def _leave(self) -> None:
+        """Not within one window of the call that has to be out of it."""
+        clock = asyncio.get_running_loop().time
+        while len(self._left) == self._left.maxlen and (wait := self._left[0] + self._window - clock()) > 0:
+            await asyncio.sleep(wait)
+        self._left.append(clock())
 
     async def block(self, until: datetime) -> None:
         async with system_transaction(self._engine) as connection:

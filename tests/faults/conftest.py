@@ -15,8 +15,12 @@ from sandbox.process import Store
 from tests.conftest import Database, Tenant
 from tests.processes import api, environment, prefect, prefect_server, sql, start, until
 from tests.providers.conftest import shop, store
+from tests.world.fixtures import connect_world, room, world
 
-__all__ = ["api", "environment", "prefect", "prefect_server", "shop", "sql", "start", "store", "until"]
+__all__ = [
+    *("api", "connect_world", "environment", "prefect", "prefect_server", "room", "shop", "sql", "start"),
+    *("store", "until", "world"),
+]
 
 LONG = os.environ.get("FAULTS") == "long"
 """`make faults` runs the long form; the gate a short one."""
