@@ -18,8 +18,18 @@ from tests.providers.conftest import shop, store
 from tests.world.fixtures import connect_world, room, world
 
 __all__ = [
-    *("api", "connect_world", "environment", "prefect", "prefect_server", "room", "shop", "sql", "start"),
-    *("store", "until", "world"),
+    "api",
+    "connect_world",
+    "environment",
+    "prefect",
+    "prefect_server",
+    "room",
+    "shop",
+    "sql",
+    "start",
+    "store",
+    "until",
+    "world",
 ]
 
 LONG = os.environ.get("FAULTS") == "long"
