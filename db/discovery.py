@@ -93,7 +93,8 @@ WITH made AS (
   ON CONFLICT DO NOTHING RETURNING external_id
 )
 UPDATE sync.proposal p SET state = 'applied' FROM made
-WHERE p.id = ANY(:ids) AND p.external_id = made.external_id RETURNING p.id, p.internal_id
+WHERE p.id = ANY(:ids) AND p.external_id = made.external_id RETURNING p.id, p.internal_id,
+  (SELECT d.integration_id FROM sync.discovery d WHERE d.id = p.discovery_id) AS integration_id
 """
 _LINK_VARIANTS = text(
     "INSERT INTO sync.mapping (tenant_id, integration_id, entity, external_id, parent_external_id,"
@@ -314,6 +315,7 @@ async def _link(connection: AsyncConnection, entity: str, discovery_id: UUID, id
     if made and entity == Entity.PRODUCTS.value:
         await connection.execute(_LINK_VARIANTS, {"ids": [row.id for row in made]})
     if made:
-        values = {"id": discovery_id, "internal": [row.internal_id for row in made]}
+        values: Row = {"id": discovery_id, "internal": [row.internal_id for row in made]}
         await connection.execute(_FORGET_INTENTS, values)
+        await mappings.touch(connection, made[0].integration_id, entity, values["internal"])
     return len(made)

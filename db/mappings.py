@@ -74,6 +74,11 @@ _FORGET_INTENT = text(
     "DELETE FROM sync.outbox WHERE integration_id = :integration AND entity = :kind"
     " AND internal_id = :internal AND state IN ('intent', 'sent', 'unknown')"
 )
+# An export reads changed rows alone.
+_TOUCH = """
+UPDATE {table} SET updated_at = now() WHERE id = ANY(:ids) AND EXISTS (SELECT FROM sync.pair p
+  WHERE p.integration_id = :integration AND p.entity = :kind AND p.direction = 'export')
+"""
 _NOTE = text("UPDATE sync.mapping SET notes = :notes WHERE id = :id")
 _AUDITED = text(
     "SELECT at, actor, action, details, reason FROM sync.audit_log WHERE target = :target"
@@ -161,6 +166,7 @@ async def create(
             await _refuse_taken(connection, values)
             raise
         await connection.execute(_FORGET_INTENT, values)
+        await touch(connection, integration_id, kind, [internal_id])
         details = {"entity": kind, "internal_id": str(internal_id), "external_id": external_id}
         await audit.record(connection, tenant_id, by, "mapping.create", str(values["id"]), details)
     return UUID(str(values["id"]))
@@ -260,6 +266,14 @@ async def release_missing(
         await orphans.calm(connection, integration_id, kind)
         await audit.record_each(connection, tenant_id, by, "mapping.release", [str(id_) for id_ in chosen])
     return len(chosen)
+
+
+async def touch(
+    connection: AsyncConnection, integration_id: UUID, kind: str, internal_ids: Sequence[UUID]
+) -> None:
+    """Where the ERP is exported, newly linked records count as changed: the next run compares them too."""
+    values = {"integration": integration_id, "kind": kind, "ids": list(internal_ids)}
+    await connection.execute(text(_TOUCH.format(table=TABLES[kind])), values)
 
 
 async def require_free(

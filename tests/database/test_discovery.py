@@ -244,6 +244,21 @@ async def test_what_changed_since_is_passed_over_and_the_rest_is_read_again(
     assert ground.sql("SELECT last_full_at FROM sync.pair") == [(None,)]
 
 
+async def test_what_is_linked_is_exported_where_the_erp_is_exported(
+    engine: AsyncEngine, ground: Ground
+) -> None:
+    for sku in ("A", "B"):
+        ground.product(sku)
+    ground.sql(
+        "INSERT INTO sync.pair (tenant_id, integration_id, entity, direction)"
+        " VALUES (:tenant, :integration, 'products', 'export')"
+    )
+    last = ground.sql("SELECT max(change_seq) FROM erp.product")[0][0]
+    id_, _ = await discover(engine, ground, [Product(external_id="1", sku="A", name="P")])
+    await discovery.apply(engine, ground.tenant.id, id_, BY)
+    assert ground.sql("SELECT sku FROM erp.product WHERE change_seq > :last", last=last) == [("A",)]
+
+
 async def test_a_newer_discovery_ends_the_one_before(engine: AsyncEngine, ground: Ground) -> None:
     first = await begun(engine, ground)
     second = await begun(engine, ground)

@@ -102,6 +102,21 @@ async def test_each_side_is_linked_once_and_the_error_names_the_link(
         await link(engine, ground, second, "77")
 
 
+@pytest.mark.parametrize(("direction", "counts"), [("import", False), ("both", False), ("export", True)])
+async def test_what_is_linked_counts_as_changed_where_the_erp_is_exported(
+    engine: AsyncEngine, ground: Ground, direction: str, counts: bool
+) -> None:
+    product = ground.product("A")
+    ground.sql(
+        "INSERT INTO sync.pair (tenant_id, integration_id, entity, direction)"
+        " VALUES (:tenant, :integration, 'products', :direction)",
+        direction=direction,
+    )
+    before = ground.sql("SELECT change_seq FROM erp.product")
+    await link(engine, ground, product, "77")
+    assert (ground.sql("SELECT change_seq FROM erp.product") != before) is counts
+
+
 async def test_two_people_at_once_make_one_mapping(engine: AsyncEngine, ground: Ground) -> None:
     product = ground.product("A")
     made = await asyncio.gather(
