@@ -2,7 +2,7 @@
 
 import asyncio
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -17,9 +17,10 @@ from core.entities import Entity, Trigger
 from core.errors import SyncError
 from core.merging import Side
 from core.resolving import Choice, Decision, Typed
-from db import conflicts
+from db import conflicts, resync
 from db.admin import ACTOR
 from db.audit import By
+from db.conflicts import Resolved
 from db.mappings import LABELS
 
 app = group("Conflitos: registros que mudaram nos dois lados.")
@@ -137,7 +138,7 @@ def resolve(
             choices = {one.path: one.choice for one in decisions}
             done = await conflicts.settle(engine, owner.id, conflict, choices, None, By(ACTOR, reason))
             print("Conflito resolvido.")
-            await _run(engine, [done.pair_id] if done.pair_id else [])
+            await _follow_up(engine, owner.id, [done])
 
     asyncio.run(work())
 
@@ -164,10 +165,10 @@ def resolve_all(
             only = entity.value if entity else None
             by = By(ACTOR, reason)
             done = await conflicts.settle_all(engine, owner.id, found.id, _side(use), by, entity=only)
-            print(f"{output.number(done.resolved)} conflitos resolvidos.")
+            print(f"{output.number(len(done.resolved))} conflitos resolvidos.")
             for id_, why in done.failed.items():
                 print(f"{id_}: {why}", file=sys.stderr)
-            await _run(engine, done.pair_ids)
+            await _follow_up(engine, owner.id, done.resolved)
             return not done.failed
 
     if not asyncio.run(work()):
@@ -196,11 +197,20 @@ async def _preview(
         return await conflicts.preview(engine, owner.id, conflict, choices, default)
 
 
-async def _run(engine: AsyncEngine, pair_ids: Iterable[UUID]) -> None:
-    """Where Prefect does not answer, the pair's next run writes the external side."""
+async def _follow_up(engine: AsyncEngine, tenant_id: UUID, resolved: Sequence[Resolved]) -> None:
+    """Run the pairs; where Prefect does not answer, their next run writes the external side.
+
+    What else changed outside is read by a run of its own, which the sentinel asks for after this one.
+    """
+    behind: dict[tuple[UUID, str], list[str]] = {}
+    for one in resolved:
+        if one.behind:
+            behind.setdefault((one.integration_id, one.entity), []).append(one.external_id)
+    for (integration_id, entity), ids in behind.items():
+        await resync.read_again(engine, tenant_id, integration_id, entity, ids, By(ACTOR))
     try:
         async with orchestrator(engine) as prefect:
-            for pair_id in pair_ids:
+            for pair_id in {one.pair_id for one in resolved if one.pair_id}:
                 run = await prefect.trigger(pair_id, initiated_by=Trigger.MANUAL)
                 print(f"Execução pedida: {run}")
     except SyncError as error:

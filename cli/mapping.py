@@ -7,13 +7,16 @@ from uuid import UUID
 from typer import Argument, Exit, Option
 
 from cli import chosen, discovery, output, words
+from cli.asking import run_now
 from cli.installation import database
 from cli.portuguese import command, group
-from core.entities import Entity
+from core.entities import Direction, Entity
 from core.errors import ConfigurationError
-from db import listings, mappings
+from core.ports import VARIANTS
+from db import listings, mappings, resync
 from db.admin import ACTOR
 from db.audit import By
+from providers.registry import get
 
 app = group("Mapeamentos entre registros do ERP e externos.")
 app.add_typer(discovery.app)
@@ -116,22 +119,28 @@ def create(
 ) -> None:
     """Vincula um registro do ERP a um externo. A sincronização seguinte compara os dois."""
 
-    async def work() -> UUID:
+    async def work() -> None:
         async with database() as engine:
             owner = await chosen.tenant(engine, tenant)
             found = await chosen.integration(engine, owner.id, integration)
-            return await mappings.create(
+            by = By(ACTOR, reason)
+            id_ = await mappings.create(
                 engine,
                 owner.id,
                 found.id,
                 entity,
                 internal_id=internal_id,
                 external_id=external_id,
-                by=By(ACTOR, reason),
+                by=by,
                 notes=notes,
             )
+            print(f"Mapeamento criado: {id_}")
+            if _reads_one(found.provider, entity):
+                asked = await resync.read_again(engine, owner.id, found.id, entity, [external_id.strip()], by)
+                for request in asked:
+                    await run_now(engine, request)
 
-    print(f"Mapeamento criado: {asyncio.run(work())}")
+    asyncio.run(work())
 
 
 @command(app)
@@ -170,6 +179,32 @@ def note(
 
     asyncio.run(work())
     print("Notas gravadas.")
+
+
+@command(app, "resync")
+def resync_(
+    mapping: Mapping,
+    direction: Annotated[
+        Direction | None,
+        Option(
+            metavar="<direção>",
+            parser=words.direction,
+            help="importar grava o ERP com o que o externo tem; exportar, o contrário.",
+        ),
+    ] = None,
+    reason: words.Reason = "",
+    tenant: words.Tenant = "",
+) -> None:
+    """Ressincroniza um registro: força um lado a ficar como o outro, mesmo sem mudança."""
+
+    async def work() -> None:
+        async with database() as engine:
+            owner = await chosen.tenant(engine, tenant)
+            asked = await resync.resync(engine, owner.id, mapping, direction, By(ACTOR, reason))
+            print(f"Ressincronização pedida: {asked.id}")
+            await run_now(engine, asked)
+
+    asyncio.run(work())
 
 
 @command(app)
@@ -211,6 +246,12 @@ def orphans(
         return
     columns = {"id": "Mapeamento", **COLUMNS, "missing_at": "Não visto desde"}
     output.show([_row(row) for row in done], columns, as_json=as_json, empty="Nada espera decisão.")
+
+
+def _reads_one(provider: str, kind: str) -> bool:
+    """Whether a record can be read by its id."""
+    resource = get(provider).resources.get(Entity(kind)) if kind != VARIANTS else None
+    return resource is not None and resource.read is not None
 
 
 def _row(row: dict[str, Any]) -> dict[str, Any]:

@@ -85,9 +85,16 @@ class RecordGone(ConfigurationError):
 
 @dataclass(frozen=True, slots=True)
 class Resolved:
-    """`pair_id` is the pair to be run now, None where the integration has none for the entity any more."""
+    """`pair_id` is the pair to be run now, None where the integration has none for the entity any more.
+
+    `behind`: the external side changed fields that were not in conflict, too; they come with its next read.
+    """
 
     pair_id: UUID | None
+    integration_id: UUID
+    entity: str
+    external_id: str
+    behind: bool
     decisions: Sequence[Decision]
 
 
@@ -95,9 +102,8 @@ class Resolved:
 class Many:
     """`failed` are conflicts with the reason why they stay."""
 
-    resolved: int
+    resolved: Sequence[Resolved]
     failed: Mapping[UUID, str]
-    pair_ids: frozenset[UUID]
 
 
 async def conflicts(
@@ -172,7 +178,14 @@ async def settle(
         await connection.execute(_CLOSE, {"id": conflict_id, "by": by.actor, "resolution": encoded_choice})
         details = {"conflict": str(conflict_id), "fields": chosen}
         await audit.record(connection, tenant_id, by, "conflict.resolve", str(found.mapping_id), details)
-    return Resolved(found.pair_id, resolution.decisions)
+    return Resolved(
+        pair_id=found.pair_id,
+        integration_id=found.integration_id,
+        entity=found.entity,
+        external_id=found.external_id,
+        behind=bool(differing(found.external, resolution.base_external)),
+        decisions=resolution.decisions,
+    )
 
 
 async def settle_all(
@@ -185,7 +198,7 @@ async def settle_all(
     entity: str | None = None,
 ) -> Many:
     """Resolve every open conflict of an integration in favour of one side, each by itself."""
-    done, failed, pairs = 0, dict[UUID, str](), set[UUID]()
+    done, failed = list[Resolved](), dict[UUID, str]()
     after: UUID | None = None
     while page := await conflicts(
         engine, tenant_id, integration_id=integration_id, entity=entity, after=after, limit=_PAGE
@@ -193,17 +206,14 @@ async def settle_all(
         after = page[-1]["id"]
         for row in page:
             try:
-                resolved = await settle(engine, tenant_id, row["id"], {}, side, by)
+                done.append(await settle(engine, tenant_id, row["id"], {}, side, by))
             except ConflictUnknown:
                 continue
             except SyncError as error:
                 if error.retryable:
                     raise
                 failed[row["id"]] = error.message
-                continue
-            done += 1
-            pairs |= {resolved.pair_id} if resolved.pair_id else set()
-    return Many(done, failed, frozenset(pairs))
+    return Many(done, failed)
 
 
 async def _found(connection: AsyncConnection, statement: Any, conflict_id: UUID) -> Any:

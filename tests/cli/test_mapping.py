@@ -17,7 +17,7 @@ __all__ = ["installed"]
 
 Shown = pytest.CaptureFixture[str]
 COMMANDS = (
-    *("list", "show", "create", "delete", "note", "orphans"),
+    *("list", "show", "create", "delete", "note", "resync", "orphans"),
     *("discover", "proposals", "apply", "pick", "dismiss"),
 )
 
@@ -53,7 +53,11 @@ def test_help_is_in_portuguese(name: str, capsys: Shown) -> None:
 @pytest.mark.usefixtures("installed")
 def test_a_mapping_is_made_shown_noted_and_broken(product: uuid.UUID, sql: Any, capsys: Shown) -> None:
     words = ("Loja", "produtos", "--internal-id", str(product), "--external-id", "77")
-    id_ = said(capsys, "create", *words, "--reason", "sem SKU na loja").split()[-1]
+    made = said(capsys, "create", *words, "--reason", "sem SKU na loja")
+    id_ = made.split()[2]
+    assert "A sentinela o executa" in made
+    request = sql("SELECT kind, direction, selection, state FROM sync.run_request")
+    assert request == [("reprocess", "import", {"ids": ["77"]}, "waiting")]
     assert "Notas gravadas" in said(capsys, "note", id_, "conferido")
     assert main(["mapping", "create", *words]) == 1
     refused = capsys.readouterr().err
@@ -71,6 +75,30 @@ def test_a_mapping_is_made_shown_noted_and_broken(product: uuid.UUID, sql: Any, 
     assert "77" in gone
     assert sql("SELECT count(*) FROM sync.mapping WHERE external_id = '77'") == [(0,)]
     assert main(["mapping", "show", id_]) == 1
+
+
+@pytest.mark.usefixtures("installed")
+def test_one_record_is_asked_for_again_either_way(sql: Any, capsys: Shown) -> None:
+    id_, internal = sql("SELECT id, internal_id::text FROM sync.mapping WHERE external_id = '2'")[0]
+    asked = said(capsys, "resync", str(id_), "--reason", "preço antigo")
+    assert "Ressincronização pedida" in asked
+    assert main(["mapping", "resync", str(id_), "--direction", "exportar"]) == 1
+    assert "só permite importar" in capsys.readouterr().err
+    sql("UPDATE sync.pair SET direction = 'both'")
+    assert main(["mapping", "resync", str(id_)]) == 1
+    assert "Escolha a direção" in capsys.readouterr().err
+    said(capsys, "resync", str(id_), "--direction", "exportar")
+    rows = sql("SELECT kind, direction, selection FROM sync.run_request ORDER BY created_at")
+    assert [tuple(row) for row in rows] == [
+        ("resync", "import", {"ids": ["2"]}),
+        ("resync", "export", {"ids": [internal]}),
+    ]
+    reasons = sql("SELECT reason FROM sync.audit_log WHERE action = 'mapping.resync' ORDER BY at")
+    assert [row[0] for row in reasons] == ["preço antigo", None]
+    for state, word in (("orphan", "órfão"), ("conflict", "conflito")):
+        sql("UPDATE sync.mapping SET state = :state", state=state)
+        assert main(["mapping", "resync", str(id_), "--direction", "importar"]) == 1
+        assert word in capsys.readouterr().err
 
 
 @pytest.mark.usefixtures("installed")

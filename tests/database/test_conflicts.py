@@ -145,7 +145,8 @@ async def test_each_side_gets_what_was_chosen_for_it(engine: AsyncEngine, ground
     ]
     assert ground.sql("SELECT name FROM erp.product") == [("Caneca ERP",)], "a preview writes nothing"
     before = seq(ground)
-    await conflicts.settle(engine, ground.tenant.id, case.conflict_id, choices, None, BY)  # type: ignore[arg-type]
+    done = await conflicts.settle(engine, ground.tenant.id, case.conflict_id, choices, None, BY)  # type: ignore[arg-type]
+    assert (done.external_id, done.behind) == ("77", True), "the description is still to come"
     row = ground.sql("SELECT name, price, description, gtin FROM erp.product")[0]
     assert (row.name, str(row.price), row.description, row.gtin) == (
         *("Caneca loja", "13.9000", "d", "7891000100103"),
@@ -352,7 +353,7 @@ async def test_a_sku_that_another_product_has_is_a_conflict_of_its_own(
     with pytest.raises(ConflictError, match="uq_product_sku"):
         await conflicts.settle(engine, ground.tenant.id, case.conflict_id, {}, "external", BY)
     many = await conflicts.settle_all(engine, ground.tenant.id, ground.integration, "external", BY)
-    assert (many.resolved, list(many.failed)) == (0, [case.conflict_id])
+    assert (many.resolved, list(many.failed)) == ([], [case.conflict_id])
     assert ground.sql("SELECT state FROM sync.conflict") == [("open",)]
 
 
@@ -374,8 +375,10 @@ async def test_many_at_once_in_favour_of_one_side(
     settled = await asyncio.gather(
         *(conflicts.settle_all(engine, ground.tenant.id, ground.integration, "external", BY) for _ in "ab")
     )
-    assert sum(one.resolved for one in settled) == 5
-    assert set().union(*(one.pair_ids for one in settled)) == {pair}
+    resolved = [one for many in settled for one in many.resolved]
+    assert {one.external_id for one in resolved} == {"0", "1", "2", "3", "4"}
+    assert len(resolved) == 5
+    assert {(one.pair_id, one.behind) for one in resolved} == {(pair, False)}
     assert ground.sql("SELECT DISTINCT name FROM erp.product") == [("Loja",)]
     assert await conflicts.conflicts(engine, ground.tenant.id) == []
     assert len(await conflicts.conflicts(engine, ground.tenant.id, state="resolved")) == 5

@@ -1,0 +1,96 @@
+"""Single linked records asked for again: written by force one way, or read once more and compared.
+
+The request is a row; a run of the pair serves it. Functions take the tenant and raise `DatabaseUnavailable`.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from core.entities import Direction, Entity, RequestKind
+from core.errors import ConfigurationError
+from core.ports import VARIANTS
+from db import audit, mappings, requests
+from db.audit import By
+from db.session import tenant_transaction
+
+MOST = 1000
+"""Records in one request."""
+
+_PAIR = text("SELECT id, direction FROM sync.pair WHERE integration_id = :integration AND entity = :entity")
+_STATES = {
+    "orphan": "O mapeamento é órfão: uma das pontas não tem mais o registro.",
+    "conflict": "O mapeamento está em conflito: resolva-o com `cloudtosys conflict resolve`.",
+}
+
+
+async def resync(
+    engine: AsyncEngine, tenant_id: UUID, mapping_id: UUID, direction: Direction | None, by: By
+) -> requests.Request:
+    """Ask that the ERP record be written with what is outside (import), or the other way round (export).
+
+    Raises `MappingUnknown`, and `ConfigurationError` for a mapping that is not active, a variant, an entity
+    without pair and a direction that its pair does not have or has to be told.
+    """
+    row = await mappings.read(engine, tenant_id, mapping_id)
+    if row["state"] in _STATES:
+        raise ConfigurationError(_STATES[row["state"]])
+    if row["entity"] == VARIANTS:
+        raise ConfigurationError("Variações são gravadas com seu produto: ressincronize o produto.")
+    pair = await _pair(engine, tenant_id, row["integration_id"], row["entity"])
+    if pair is None:
+        raise ConfigurationError(f"A integração não tem par de {Entity(row['entity']).label}.")
+    way = _way(Direction(pair.direction), direction)
+    id_ = row["external_id"] if way is Direction.IMPORT else str(row["internal_id"])
+    asked = await requests.ask(
+        engine, tenant_id, pair.id, RequestKind.RESYNC, way, {"ids": [id_]}, by=by.actor
+    )
+    async with tenant_transaction(engine, tenant_id) as connection:
+        details = {"direction": way.value, "request": str(asked.id)}
+        await audit.record(connection, tenant_id, by, "mapping.resync", str(mapping_id), details)
+    return asked
+
+
+async def read_again(
+    engine: AsyncEngine,
+    tenant_id: UUID,
+    integration_id: UUID,
+    entity: str,
+    external_ids: Sequence[str],
+    by: By,
+) -> list[requests.Request]:
+    """Ask that records be read and compared once more, which a scan of changes may never do. Nothing is
+    asked where their pair does not import."""
+    pair = await _pair(engine, tenant_id, integration_id, entity)
+    if pair is None or pair.direction == Direction.EXPORT:
+        return []
+    ids = sorted(external_ids)
+    return [
+        await requests.ask(
+            engine,
+            tenant_id,
+            pair.id,
+            RequestKind.REPROCESS,
+            Direction.IMPORT,
+            {"ids": ids[start : start + MOST]},
+            by=by.actor,
+        )
+        for start in range(0, len(ids), MOST)
+    ]
+
+
+async def _pair(engine: AsyncEngine, tenant_id: UUID, integration_id: UUID, entity: str) -> Any:
+    async with tenant_transaction(engine, tenant_id) as connection:
+        values = {"integration": integration_id, "entity": entity}
+        return (await connection.execute(_PAIR, values)).one_or_none()
+
+
+def _way(offered: Direction, asked: Direction | None) -> Direction:
+    if asked is Direction.BOTH or (asked is None and offered is Direction.BOTH):
+        raise ConfigurationError("Escolha a direção: importar (grava o ERP) ou exportar (grava o externo).")
+    if asked is not None and offered not in (asked, Direction.BOTH):
+        raise ConfigurationError(f"O par só permite {offered.label}.")
+    return asked or offered
