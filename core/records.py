@@ -9,6 +9,8 @@ from decimal import Decimal
 
 import msgspec
 
+from core.entities import Entity
+
 
 class Record(msgspec.Struct, frozen=True, kw_only=True):
     """`external_id` is the provider's id as text; `updated_at` its own clock, where it has one; `reference`
@@ -228,3 +230,16 @@ class Receivable(Record, frozen=True, kw_only=True):
     description: str = ""
     barcode: str = ""
     pix_code: str = ""
+
+
+RECORDS: dict[Entity, type[Record]] = {
+    Entity.PRODUCTS: Product,
+    Entity.STOCK: StockLevel,
+    Entity.CATEGORIES: Category,
+    Entity.CUSTOMERS: Customer,
+    Entity.ORDERS: Order,
+    Entity.INVOICES: Invoice,
+    Entity.SHIPMENTS: Shipment,
+    Entity.BANK_TRANSACTIONS: BankTransaction,
+    Entity.RECEIVABLES: Receivable,
+}

@@ -209,8 +209,9 @@ class Resource:
     `expand` may fetch what the list leaves out (variations); `split` turns one raw record into several;
     raw records that are not `wanted` (drafts) are skipped. `version` goes into the record hash: raise it
     when `map` changes, and everything is written once more. `read` gives records by external id, complete as
-    after `expand`; what is missing in its answer is gone outside. `revision` is the raw record's version for
-    a compare-and-set, `key` its external id, also of one that cannot be mapped.
+    after `expand`; what is missing in its answer is gone outside. `fields` are the canonical fields that
+    `map` can fill (None: all); the ERP keeps its own values of the others. `revision` is the raw record's
+    version for a compare-and-set, `key` its external id, also of one that cannot be mapped.
     """
 
     path: str
@@ -223,6 +224,7 @@ class Resource:
     split: Callable[[Raw], Sequence[Raw]] | None = None
     wanted: Callable[[Raw], bool] | None = None
     version: int = 1
+    fields: frozenset[str] | None = None
     read: Read | None = None
     writing: Writing | None = None
     revision: Callable[[Raw], str | None] | None = None

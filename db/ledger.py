@@ -74,7 +74,8 @@ _RESOLVED = text(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bound:
-    """The run that a store serves. `branch_id` receives stock; `channel` marks orders.
+    """The run that a store serves. `branch_id` receives stock; `channel` marks orders; `fields` are those
+    that the external system knows (None: all).
 
     The run of a request keeps its place with the request, a dry one nowhere: both leave the pair's cursor.
     """
@@ -91,6 +92,7 @@ class Bound:
     direction: Direction = Direction.IMPORT
     request_id: UUID | None = None
     dry_run: bool = False
+    fields: frozenset[str] | None = None
 
     @property
     def scope(self) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """Canonical records as rows of the ERP's tables."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
 
@@ -11,6 +11,7 @@ from uuid_utils.compat import uuid7
 from core.entities import Entity
 from core.ports import VARIANTS, Action, Change
 from core.records import (
+    RECORDS,
     Address,
     Category,
     Customer,
@@ -29,12 +30,14 @@ Row = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Write:
-    """Rows for one table. `replaces` names the column whose old rows go first (items of an order)."""
+    """Rows for one table. `replaces` names the column whose old rows go first (items of an order), `part_of`
+    the record's field that they come from."""
 
     table: Table
     columns: tuple[str, ...]
     rows: Sequence[Row]
     replaces: str | None = None
+    part_of: str | None = None
 
 
 PRODUCT = (
@@ -77,23 +80,41 @@ RECEIVABLE = (
 )
 
 
-def writes(entity: Entity, changes: Sequence[Change], branch_id: UUID, channel: str) -> Iterator[Write]:
-    """The writes of a batch, parents first."""
+def writes(
+    entity: Entity,
+    changes: Sequence[Change],
+    branch_id: UUID,
+    channel: str,
+    fields: frozenset[str] | None = None,
+) -> Iterator[Write]:
+    """The writes of a batch, parents first. Columns of fields that the external system does not know, those
+    not in `fields`, are left as the ERP has them."""
+    for write in _writes(entity, changes, branch_id, channel):
+        if fields is None:
+            yield write
+        elif write.part_of is None:
+            own = frozenset(RECORDS[entity].__struct_fields__) - fields
+            yield replace(write, columns=tuple([name for name in write.columns if name not in own]))
+        elif write.part_of in fields:
+            yield write
+
+
+def _writes(entity: Entity, changes: Sequence[Change], branch_id: UUID, channel: str) -> Iterator[Write]:
     match entity:
         case Entity.PRODUCTS:
             yield Write(models.product, PRODUCT, [_product(change) for change in changes])
-            yield Write(models.product_variant, VARIANT, _each(changes, _variants))
+            yield Write(models.product_variant, VARIANT, _each(changes, _variants), part_of="variants")
         case Entity.STOCK:
             yield Write(models.stock_level, STOCK, [_stock(change, branch_id) for change in changes])
         case Entity.CATEGORIES:
             yield Write(models.category, CATEGORY, [_category(change) for change in changes])
         case Entity.CUSTOMERS:
             yield Write(models.customer, CUSTOMER, [_plain(change, CUSTOMER) for change in changes])
-            yield Write(models.address, ADDRESS, _each(changes, _addresses), replaces="customer_id")
+            yield Write(models.address, ADDRESS, _each(changes, _addresses), "customer_id", "addresses")
         case Entity.ORDERS:
             yield Write(models.order, ORDER, [_order(change, channel) for change in changes])
-            yield Write(models.order_item, ITEM, _each(changes, _items), replaces="order_id")
-            yield Write(models.address, ADDRESS, _each(changes, _addresses), replaces="order_id")
+            yield Write(models.order_item, ITEM, _each(changes, _items), "order_id", "items")
+            yield Write(models.address, ADDRESS, _each(changes, _addresses), "order_id", "addresses")
         case Entity.INVOICES:
             yield Write(models.invoice, INVOICE, [_invoice(change) for change in changes])
         case Entity.SHIPMENTS:

@@ -211,7 +211,7 @@ class PgStore:
     async def _put(self, connection: AsyncConnection, changes: Sequence[Change]) -> None:
         bound = self._bound
         old = rows.replaced(changes)
-        for write in rows.writes(bound.entity, changes, bound.branch_id, bound.channel):
+        for write in rows.writes(bound.entity, changes, bound.branch_id, bound.channel, bound.fields):
             if write.replaces and old:
                 table = f'{write.table.schema}."{write.table.name}"'
                 statement = text(f"DELETE FROM {table} WHERE {write.replaces} = ANY(:ids)")  # noqa: S608

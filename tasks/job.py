@@ -173,7 +173,7 @@ async def _job(
     vault = from_environment(environment)
     account = Account(pair.tenant_id, pair.integration_id, pair.provider, pair.settings)
     branch_id = await runs.read_branch(database, pair)
-    bound = _bound(lease, branch_id)
+    bound = _bound(lease, branch_id, provider.resources[pair.entity].fields)
     erp = None
     if pair.direction is not Direction.IMPORT:
         # What is published of an export without a branch is the stock of all of them.
@@ -215,7 +215,7 @@ def _check_offer(provider: Provider, pair: runs.PairRow, direction: Direction) -
         raise ConfigurationError(f"O par não faz {way} de {pair.entity.label}.")
 
 
-def _bound(lease: runs.Lease, branch_id: UUID) -> Bound:
+def _bound(lease: runs.Lease, branch_id: UUID, fields: frozenset[str] | None) -> Bound:
     pair = lease.pair
     return Bound(
         tenant_id=pair.tenant_id,
@@ -230,6 +230,7 @@ def _bound(lease: runs.Lease, branch_id: UUID) -> Bound:
         direction=lease.direction,
         request_id=lease.request.id if lease.request and not lease.dry_run else None,
         dry_run=lease.dry_run,
+        fields=fields,
     )
 
 
