@@ -43,12 +43,12 @@ class Batch:
 
     `cursor` is the run's cursor once this batch is committed; `last` ends the run. `noted` is what a two-way
     pair notes besides the changes, `seen` the external ids of a complete scan; `returned`, `unchanged`,
-    `gone` and `lapsed` are what `Store.commit` asks for.
+    `gone` and `lapsed` are what `Store.commit` asks for; `compared` is what the comparison began with.
     """
 
     __slots__ = (
-        *("changes", "cursor", "gone", "issues", "lapsed", "last", "mapped", "noted", "raw", "returned"),
-        *("seen", "skipped", "total", "unchanged"),
+        *("changes", "compared", "cursor", "gone", "issues", "lapsed", "last", "mapped", "noted", "raw"),
+        *("returned", "seen", "skipped", "total", "unchanged"),
     )
 
     def __init__(self, raw: Sequence[Raw], cursor: Cursor, total: int | None, *, last: bool) -> None:
@@ -66,6 +66,17 @@ class Batch:
         self.gone: list[str] = []
         self.lapsed: list[UUID] = []
         self.skipped = 0
+        self.compared: tuple[list[Mapped], int, int, int] = ([], 0, 0, 0)
+
+    def remember(self) -> None:
+        """Keep what the comparison begins with."""
+        self.compared = (self.mapped, len(self.issues), len(self.unchanged), self.skipped)
+
+    def forget(self) -> None:
+        """Undo the comparison: it will be made again."""
+        self.mapped, issues, unchanged, self.skipped = self.compared
+        self.changes, self.noted = [], Noted()
+        self.issues, self.unchanged = self.issues[:issues], self.unchanged[:unchanged]
 
 
 class Job:

@@ -15,17 +15,19 @@ from uuid_utils.compat import uuid7
 from core import matching, selecting
 from core.batch import Batch, Job, Mapped
 from core.entities import Entity, Matching
-from core.errors import ConflictError, MappingNotFound, RecordError, SyncError
+from core.errors import ConflictError, MappingNotFound, RecordError, SyncError, TransientError
 from core.hashing import canonical, record_hash
 from core.matching import NOTHING, Sought
 from core.planning import Decision, decide
-from core.ports import VARIANTS, Change, Cursor, Issue, Key, Known, Scan
+from core.ports import VARIANTS, Change, Counts, Cursor, Issue, Key, Known, Moved, Scan
 from core.reading import Reader
 from core.records import Product, Record, StockLevel
 from core.references import missing, references
 from core.spec import Raw
 from core.two_way import reconcile
 
+MOST_COMPARISONS = 5
+"""How often a two-way batch is compared anew because somebody wrote to the same ERP records meanwhile."""
 MALFORMED = (KeyError, TypeError, ValueError, ArithmeticError, AttributeError, LookupError)
 """What a mapping function raises on a record of unexpected shape."""
 
@@ -110,6 +112,8 @@ def map_records(job: Job, batch: Batch) -> Batch:
 
 async def transform(job: Job, batch: Batch) -> Batch:
     """Compare with what is known, resolve references and decide what to write."""
+    if job.two_way:
+        batch.remember()
     known = await job.store.known(job.entity.value, [item.record.external_id for item in batch.mapped])
     batch.returned = [seen.mapping_id for seen in known.values() if seen.missed]
     if any(seen.deleted for seen in known.values()):
@@ -141,7 +145,26 @@ async def transform(job: Job, batch: Batch) -> Batch:
 
 async def upsert(job: Job, batch: Batch) -> Cursor | None:
     """Write rows, mappings, issues, counters and cursor in one transaction; None after the last batch."""
-    counts = await job.store.commit(
+    for _ in range(MOST_COMPARISONS):
+        try:
+            counts = await _commit(job, batch)
+            break
+        except Moved:
+            batch.forget()
+            await transform(job, batch)
+    else:
+        raise TransientError("O ERP muda estes registros sem parar; a próxima execução os compara de novo.")
+    job.counts += counts
+    job.refused.update(type(issue.error).__name__ for issue in batch.issues)
+    if counts.errors > len(batch.issues):
+        job.refused["Database"] += counts.errors - len(batch.issues)
+    job.cursor = batch.cursor
+    job.done = batch.last
+    return None if batch.last else batch.cursor
+
+
+async def _commit(job: Job, batch: Batch) -> Counts:
+    return await job.store.commit(
         batch.changes,
         batch.issues,
         skipped=batch.skipped,
@@ -154,13 +177,6 @@ async def upsert(job: Job, batch: Batch) -> Cursor | None:
         gone=batch.gone,
         lapsed=batch.lapsed,
     )
-    job.counts += counts
-    job.refused.update(type(issue.error).__name__ for issue in batch.issues)
-    if counts.errors > len(batch.issues):
-        job.refused["Database"] += counts.errors - len(batch.issues)
-    job.cursor = batch.cursor
-    job.done = batch.last
-    return None if batch.last else batch.cursor
 
 
 def _scan_params(job: Job, cursor: Cursor) -> dict[str, str]:

@@ -13,7 +13,7 @@ from uuid import UUID
 from core.entities import Trigger
 from core.errors import SyncError
 from core.records import Record
-from core.sides import Noted
+from core.sides import Noted, Projected
 
 VARIANTS = "variants"
 """Mapping kind of a product's variants, beside the entities themselves."""
@@ -59,7 +59,7 @@ class Change:
     an issue keeps where the database refuses it.
 
     In a two-way pair `base` is the ERP side's base after the write (tree JSON) and `base_hash` its hash;
-    `kept` are variants that only the ERP has.
+    `kept` are variants that only the ERP has, `seen` the ERP's record that the decision was made on.
     """
 
     action: Action
@@ -74,6 +74,7 @@ class Change:
     base: bytes | None = None
     base_hash: bytes | None = None
     kept: Sequence[UUID] = ()
+    seen: Projected | None = None
 
 
 @dataclass(slots=True)
@@ -150,6 +151,10 @@ class Counts:
             self.skipped + other.skipped,
             self.errors + other.errors,
         )
+
+
+class Moved(Exception):
+    """Another program wrote to the ERP's records after they were compared."""
 
 
 class Store(Protocol):

@@ -88,6 +88,7 @@ def _meet(
         base_hash=tree_hash(known, job.writing.version),
         incomplete=behind,
         kept=_only_here(row, record),
+        seen=row,
     )
 
 

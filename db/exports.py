@@ -11,7 +11,7 @@ from uuid_utils.compat import uuid7
 
 from core.entities import Entity
 from core.erp import Done, Doubt, Intent
-from core.ports import VARIANTS, Counts, Cursor
+from core.ports import VARIANTS, Change, Counts, Cursor, Moved
 from core.sides import Clash, Linked, Lost, Noted, Projected, Synced
 from db import ledger, models
 from db.bulk import upsert
@@ -209,6 +209,21 @@ class PgErp:
             await ledger.advance(connection, bound, done.cursor, counts, None)
         return counts
 
+    async def check(self, connection: AsyncConnection, changes: Sequence[Change]) -> None:
+        """Lock the records about to be written. Raises `Moved` where one is not as it was when compared."""
+        seen = {change.internal_id: change.seen for change in changes if change.seen is not None}
+        if not seen:
+            return
+        ids = sorted(seen)
+        for table, column in _PARTS[self._bound.entity]:
+            lock = f'SELECT id FROM erp."{table}" WHERE {column} = ANY(:ids) ORDER BY id FOR UPDATE'
+            await connection.execute(text(lock), {"ids": ids})
+        now = {row.internal_id: row for row in await project(connection, self._view, self._bound.entity, ids)}
+        for id_, before in seen.items():
+            row = now.get(id_)
+            if row is None or _content(row) != _content(before):
+                raise Moved
+
     async def note(self, connection: AsyncConnection, noted: Noted) -> Counts:
         """Inside the caller's transaction."""
         await self._put(connection, noted.synced)
@@ -323,6 +338,10 @@ class PgErp:
     async def _orphan(self, connection: AsyncConnection, ids: Sequence[UUID], by: Lost) -> None:
         if ids:
             await connection.execute(_ORPHAN, {"ids": list(ids), "by": by})
+
+
+def _content(row: Projected) -> tuple[Any, ...]:
+    return row.record, row.deleted, row.held
 
 
 def _changes(entity: Entity) -> TextClause:

@@ -129,6 +129,8 @@ class PgStore:
         async with tenant_transaction(self._engine, bound.tenant_id) as connection:
             await ledger.hold(connection, bound)
             async with ledger.undone_if_dry(connection, bound):
+                if self._erp is not None:
+                    await self._erp.check(connection, changes)
                 refused = await self._write(connection, changes)
                 lost = {id(change) for change, _ in refused}
                 written = [change for change in changes if id(change) not in lost]
