@@ -77,7 +77,8 @@ def _meet(
     known = _resolved(merged.base, there, tree(without(record, refs), fields))
     # A reference that the external side lacks still: no change of the ERP's row will bring it there.
     behind = row.missing or (link.incomplete and known != here)
-    target = {**_read_only(record, before, row.record, fields), **merged.erp}
+    known_there = job.resource.fields or frozenset(record.__struct_fields__)
+    target = {**_read_only(record, before, row.record, known_there - fields - OUTSIDE), **merged.erp}
     if target == tree(row.record, frozenset(target)):
         batch.noted.synced.append(_agreed(job, change, link, known, behind=behind))
         return None
@@ -96,10 +97,9 @@ def _before(link: Linked, record: Record) -> Record | None:
     return msgspec.json.decode(link.external, type=type(record)) if link.external is not None else None
 
 
-def _read_only(record: Record, before: Record | None, here: Record, fields: frozenset[str]) -> Tree:
+def _read_only(record: Record, before: Record | None, here: Record, names: frozenset[str]) -> Tree:
     """Fields that cannot be written outside follow the external system wherever it changed them. On the first
-    time what it leaves empty may be what it does not know at all, and takes nothing from the ERP."""
-    names = frozenset(record.__struct_fields__) - fields - OUTSIDE
+    time what it leaves empty takes nothing from the ERP."""
     there, ours = tree(record, names), tree(here, names)
     if before is None:
         return {name: there[name] or ours[name] for name in there}
