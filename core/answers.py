@@ -1,6 +1,7 @@
 """What became of the records that were written."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from uuid import UUID
 
 import msgspec
@@ -17,7 +18,7 @@ from core.ports import Issue
 from core.records import Record
 from core.sides import Synced
 from core.spec import Raw, Written
-from core.trees import encoded, rebuilt, tree
+from core.trees import encoded, rebuilt, tree, tree_hash
 
 
 async def record(job: Job, items: Sequence[Item], answers: Sequence[Written]) -> None:
@@ -34,7 +35,10 @@ async def record(job: Job, items: Sequence[Item], answers: Sequence[Written]) ->
             done.orphans.append((item.link.mapping_id, "external"))
             continue
         issues.append(issue(item, error))
-        if item.intent and not isinstance(error, UnknownOutcome):
+        partly = _partly(job, item, answer.raw)
+        if partly is not None:
+            done.synced.append(partly)
+        elif item.intent and not isinstance(error, UnknownOutcome):
             failed.append(item.intent)
     if failed:
         await job.erp_side.withdraw(failed)
@@ -52,6 +56,34 @@ async def doubt(job: Job, items: Sequence[Item], error: UnknownOutcome) -> None:
     lost: SyncError = error if creates else TransientError(error.message, status=error.status)
     counts = await job.erp_side.commit(Done(issues=[issue(item, lost) for item in items]))
     job.counts += counts
+
+
+def linked(job: Job, item: Item, found: Record, version: str | None) -> Synced:
+    """A record that was made, though not all of it may be as it was sent: the external side's own state is
+    the base of both, so that what it lacks is a change of the ERP's to write."""
+    there = tree(found, job.writing.fields)
+    return Synced(
+        mapping_id=item.link.mapping_id if item.link else uuid7(),
+        internal_id=item.row.internal_id,
+        external_id=found.external_id,
+        external=canonical(found),
+        external_hash=None,
+        erp=encoded(there),
+        internal_hash=tree_hash(there, job.writing.version),
+        version=version,
+        updated_at=found.updated_at,
+        incomplete=True,
+        variants=variants(item, found),
+        counted="created",
+    )
+
+
+def _partly(job: Job, item: Item, raw: Raw | None) -> Synced | None:
+    """A create that failed in part (a variant was refused): linked at once, counted as the error it is."""
+    if item.intent is None or raw is None:
+        return None
+    found, given = _mapped(job, item, raw)
+    return replace(linked(job, item, found, revision(job, raw)), counted="failed") if given else None
 
 
 def _too_many_gone(answers: Sequence[Written]) -> bool:

@@ -2,18 +2,16 @@
 
 from collections.abc import Sequence
 
+from core.answers import linked
 from core.batch import Job
-from core.comparing import revision, variants
+from core.comparing import revision
 from core.engine import MALFORMED
 from core.erp import Done, Doubt
 from core.errors import ConflictError, RecordError
 from core.exporting import find, link_to
-from core.hashing import canonical
 from core.outgoing import Item, issue
 from core.ports import Issue
-from core.sides import Synced
-from core.spec import Raw
-from core.trees import encoded, tree, tree_hash
+from core.trees import tree, tree_hash
 
 FOR_A_PERSON = 100 * 365 * 86_400.0
 """Seconds: this create is looked for by nobody but a person."""
@@ -60,7 +58,9 @@ async def _look(job: Job, doubts: Sequence[Doubt]) -> None:
             unseen.append(doubt)
             continue
         try:
-            done.synced.append(_found(job, item, link_to(job, item, raws, taken)))
+            raw = link_to(job, item, raws, taken)
+            record = job.resource.map(raw, job.source.settings)
+            done.synced.append(linked(job, item, record, revision(job, raw)))
         except (RecordError, ConflictError, *MALFORMED) as error:
             issues.append(issue(item, error))
     done.issues = issues
@@ -84,25 +84,3 @@ def _make_due(job: Job, doubts: Sequence[Doubt]) -> None:
     ids = [doubt.internal_id for doubt in doubts]
     job.due = [*job.due, *ids]
     job.doubtful -= set(ids)
-
-
-def _found(job: Job, item: Item, raw: Raw) -> Synced:
-    """It was made. What the ERP changed since it was sent is a change like any other: the external side's
-    own state is the base of both."""
-    record = job.resource.map(raw, job.source.settings)
-    there = tree(record, job.writing.fields)
-    assert item.link is not None  # noqa: S101
-    return Synced(
-        mapping_id=item.link.mapping_id,
-        internal_id=item.row.internal_id,
-        external_id=record.external_id,
-        external=canonical(record),
-        external_hash=None,
-        erp=encoded(there),
-        internal_hash=tree_hash(there, job.writing.version),
-        version=revision(job, raw),
-        updated_at=record.updated_at,
-        incomplete=True,
-        variants=variants(item, record),
-        counted="created",
-    )

@@ -60,7 +60,8 @@ class Synced:
     """One record that both sides agree on now, or that was written outside.
 
     `external` is what the external side's snapshot becomes; without `external_hash` the next import compares
-    it again. `variants`: (external id, internal id). `counted`: as what it counts.
+    it again. `variants`: (external id, internal id). `counted`: as what it counts; `failed` ones
+    are counted by their issue.
     """
 
     mapping_id: UUID
@@ -74,7 +75,7 @@ class Synced:
     updated_at: datetime | None = None
     incomplete: bool = False
     variants: Sequence[tuple[str, UUID]] = ()
-    counted: Literal["created", "updated", "skipped"] = "updated"
+    counted: Literal["created", "updated", "skipped", "failed"] = "updated"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -64,7 +64,6 @@ async def edit_meanwhile(room: Room, id_: UUID, **fields: Any) -> Any:
     return run
 
 
-@pytest.mark.xfail(reason="the import writes back what it read before", strict=True)
 async def test_an_erp_edit_behind_the_importing_batch_is_not_lost(room: Room) -> None:
     """The ERP changes a field while the import brings in another one of the same record."""
     (id_,) = await linked(room, "A")

@@ -161,3 +161,22 @@ def erp(shop: Shop) -> list[Any]:
         shop.query(f"SELECT to_jsonb(t) - 'updated_at' - 'change_seq' FROM erp.{name} t ORDER BY id")
         for name in tables
     ]
+
+
+async def test_a_product_whose_variant_is_refused_is_linked_at_once(both: tuple[Shop, Store]) -> None:
+    shop, store = both
+    product = insert(shop, "product", sku="MEIO", name="Meio aceito")
+    for sku, price in (("MEIO-P", 5), ("SKU-0000007", 6)):
+        insert(shop, "product_variant", product_id=product, sku=sku, price=Decimal(price), options="{}")
+    count = store.counts()["products"]
+    await export(shop, Entity.PRODUCTS)
+    made = shop.query("SELECT external_id FROM sync.mapping WHERE internal_id = :id", id=product)
+    assert len(made) == 1
+    issue = shop.query("SELECT attempt, error_class FROM sync.issue WHERE state = 'open'")
+    assert [row[0] for row in issue] == [1]
+    shop.query("UPDATE erp.product_variant SET sku = 'MEIO-G' WHERE sku = 'SKU-0000007'")
+    await export(shop, Entity.PRODUCTS)
+    assert store.counts()["products"] == count + 1
+    skus = {raw["sku"] for raw in store.truth("variations") if str(raw["parent_id"]) == made[0][0]}
+    assert skus == {"MEIO-P", "MEIO-G"}
+    assert shop.query("SELECT count(*) FROM sync.issue WHERE state = 'open'") == [(0,)]
