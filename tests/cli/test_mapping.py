@@ -166,3 +166,17 @@ def test_proposals_are_shown_applied_picked_and_dismissed(
     states = dict(tuple(row) for row in sql("SELECT external_id, state FROM sync.proposal"))
     assert states == {"71": "applied", "72": "dismissed", "73": "applied", "74": "unmatched"}
     assert main(["mapping", "proposals", "Loja", "clientes"]) == 1
+
+
+@pytest.mark.usefixtures("installed")
+def test_a_discovery_that_prefect_cannot_take_is_on_record(
+    sql: Any, capsys: Shown, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PREFECT_API_URL", "http://127.0.0.1:9/api")
+    assert main(["mapping", "discover", "Loja", "produtos"]) == 1
+    assert "Prefect" in capsys.readouterr().err
+    assert sql("SELECT state, requested_by FROM sync.discovery") == [("failed", "cli")]
+    assert main(["mapping", "discover", "Loja", "clientes"]) == 1
+    assert "não tem par de clientes" in capsys.readouterr().err
+    assert main(["mapping", "apply", "Loja", "produtos"]) == 1
+    assert "não chegou ao fim" in capsys.readouterr().err

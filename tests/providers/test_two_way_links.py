@@ -1,5 +1,6 @@
 """Conflicts and links of a two-way pair against a shop: what was decided arrives, once, and stays."""
 
+import uuid
 from collections.abc import Iterator
 from typing import Any
 
@@ -11,7 +12,7 @@ from core import exporting
 from core.entities import Direction, Entity, RunStatus, Trigger
 from core.ports import Cursor
 from core.resolving import Typed
-from db import conflicts, mappings
+from db import conflicts, mappings, resync
 from db.audit import By
 from sandbox.process import Store
 from sandbox.process import start as open_shop
@@ -34,17 +35,16 @@ def two_way(shop: Shop, own: Store) -> Shop:
     return shop
 
 
-async def run_both(shop: Shop, *, full: bool = False) -> list[Run]:
-    """As the flow does it: in, then out."""
-    ended = [await shop.run(Entity.PRODUCTS, full=full)]
+async def export(shop: Shop, request: uuid.UUID | None = None) -> Run:
     async with open_run(
         shop.pairs[Entity.PRODUCTS],
         Entity.PRODUCTS,
         direction=Direction.EXPORT,
-        full=full,
+        full=False,
         initiated_by=Trigger.MANUAL,
         flow_run_id=None,
         slot_at=None,
+        request_id=request,
     ) as run:
         assert run is not None
         assert run.job is not None
@@ -52,7 +52,12 @@ async def run_both(shop: Shop, *, full: bool = False) -> list[Run]:
         while cursor is not None:
             batch = exporting.map_records(run.job, await exporting.fetch(run.job, cursor))
             cursor = await exporting.upsert(run.job, await exporting.transform(run.job, batch))
-    ended.append(run)
+    return run
+
+
+async def run_both(shop: Shop, *, full: bool = False) -> list[Run]:
+    """As the flow does it: in, then out."""
+    ended = [await shop.run(Entity.PRODUCTS, full=full), await export(shop)]
     assert [(one.status, one.error) for one in ended] == [(RunStatus.SUCCESS, None)] * 2
     return ended
 
@@ -122,6 +127,61 @@ async def test_many_at_once_for_one_side(
         assert tuple(inside(two_way, id_)) == (name, price)
     await run_both(two_way, full=True)
     assert two_way.query("SELECT count(*) FROM sync.mapping WHERE state <> 'active'") == [(0,)]
+
+
+@pytest.mark.parametrize("direction", [Direction.IMPORT, Direction.EXPORT])
+async def test_one_record_is_made_equal_either_way(
+    two_way: Shop, own: Store, engine: AsyncEngine, direction: Direction
+) -> None:
+    """Also against a change that the other way would have taken over."""
+    await two_way.run(Entity.CATEGORIES)
+    await run_both(two_way)
+    own.control("change", kind="products", id=7, fields={"name": "Da loja"})
+    two_way.query(
+        "UPDATE erp.product SET price = 12, name = 'Do ERP' WHERE id IN (SELECT internal_id FROM sync.mapping"
+        " WHERE entity = 'products' AND external_id IN ('7', '8'))"
+    )
+    before = outside(own, 7)["regular_price"]
+    id_ = two_way.query("SELECT id FROM sync.mapping WHERE entity = 'products' AND external_id = '7'")[0][0]
+    asked = await resync.resync(engine, two_way.tenant.id, id_, direction, BY)
+    if direction is Direction.IMPORT:
+        run = await two_way.run(Entity.PRODUCTS, request=asked.id)
+        wanted = ("Da loja", float(before))
+    else:
+        run = await export(two_way, asked.id)
+        wanted = ("Do ERP", 12.0)
+    assert run.status is RunStatus.SUCCESS
+    there = outside(own, 7)
+    assert (there["name"], float(there["regular_price"])) == wanted
+    assert tuple(inside(two_way, 7)) == wanted
+    assert outside(own, 8)["name"] != "Do ERP", "the one asked for, and no other"
+    await run_both(two_way)
+    assert tuple(inside(two_way, 7)) == wanted
+    assert outside(own, 7)["name"] == wanted[0]
+    assert two_way.query("SELECT count(*) FROM sync.conflict") == [(0,)]
+
+
+async def test_what_else_changed_outside_comes_after_a_decision(
+    two_way: Shop, own: Store, engine: AsyncEngine
+) -> None:
+    """A scan of changes would not show it again before the next complete one."""
+    await two_way.run(Entity.CATEGORIES)
+    await run_both(two_way)
+    own.control("change", kind="products", id=7, fields={"name": "Da loja", "description": "Nova"})
+    two_way.query("UPDATE erp.product SET name = 'Do ERP' WHERE sku = 'SKU-0000007'")
+    await run_both(two_way)
+    two_way.query("UPDATE sync.cursor SET watermark = now() + interval '1 hour'")
+    id_ = two_way.query("SELECT id FROM sync.conflict")[0][0]
+    done = await conflicts.settle(engine, two_way.tenant.id, id_, {}, "erp", BY)
+    assert done.behind
+    await run_both(two_way)
+    description = "SELECT name, description FROM erp.product WHERE sku = 'SKU-0000007'"
+    assert two_way.query(description)[0].description != "Nova"
+    scope = (engine, two_way.tenant.id, done.integration_id, done.entity)
+    asked = await resync.read_again(*scope, [done.external_id], BY)
+    await two_way.run(Entity.PRODUCTS, request=asked[0].id)
+    assert two_way.query(description) == [("Do ERP", "Nova")]
+    assert outside(own, 7)["name"] == "Do ERP"
 
 
 async def test_a_link_that_was_broken_is_made_again_by_sku_and_doubles_nothing(
