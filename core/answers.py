@@ -122,7 +122,7 @@ def _mapped(job: Job, item: Item, raw: Raw | None) -> tuple[Record, bool]:
         try:
             return job.resource.map(raw, job.source.settings), True
         except (*MALFORMED, RecordError):
-            known = known or str(raw.get("id") or "")
+            known = known or job.resource.key(raw)
     return msgspec.structs.replace(item.target, external_id=known), False
 
 

@@ -7,6 +7,7 @@ any of them: the next one goes on from the cursor that was committed with the la
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 import msgspec
@@ -23,7 +24,7 @@ from core.ports import VARIANTS, Change, Counts, Cursor, Issue, Key, Known, Move
 from core.reading import Reader
 from core.records import Product, Record, StockLevel
 from core.references import missing, references
-from core.spec import Raw
+from core.spec import Raw, Span
 from core.two_way import reconcile
 
 MOST_COMPARISONS = 5
@@ -52,7 +53,7 @@ async def fetch(job: Job, cursor: Cursor) -> Batch:
     """Read pages until the batch is full or the scan ends. Raises what the source raises."""
     if job.chosen is not None:
         return await selecting.fetch(job, job.chosen, cursor)
-    job.reader = job.reader or Reader(job.source, job.resource, _scan_params(job, cursor), job.concurrency)
+    job.reader = job.reader or _reader(job, cursor)
     raw: list[Raw] = []
     place, items = cursor.place, cursor.items
     while True:
@@ -106,7 +107,7 @@ def map_records(job: Job, batch: Batch) -> Batch:
     if batch.cursor.full:
         batch.seen = [*mapped, *unwanted, *(issue.external_id for issue in batch.issues)]
     batch.mapped = list(mapped.values())
-    batch.raw = ()
+    batch.taken, batch.raw = (batch.raw if job.resource.acknowledge else ()), ()
     return batch
 
 
@@ -154,6 +155,8 @@ async def upsert(job: Job, batch: Batch) -> Cursor | None:
             await transform(job, batch)
     else:
         raise TransientError("O ERP muda estes registros sem parar; a próxima execução os compara de novo.")
+    if job.resource.acknowledge is not None and batch.taken and not job.dry_run:
+        await job.resource.acknowledge(job.source, batch.taken)
     job.counts += counts
     job.refused.update(type(issue.error).__name__ for issue in batch.issues)
     if counts.errors > len(batch.issues):
@@ -179,6 +182,12 @@ async def _commit(job: Job, batch: Batch) -> Counts:
     )
 
 
+def _reader(job: Job, cursor: Cursor) -> Reader:
+    until = job.window.until if job.window is not None else None
+    span = Span(cursor.since, until)
+    return Reader(job.source, job.resource, _scan_params(job, cursor), job.concurrency, span)
+
+
 def _scan_params(job: Job, cursor: Cursor) -> dict[str, str]:
     incremental = job.resource.incremental
     if cursor.since is None or incremental is None:
@@ -201,11 +210,19 @@ def _highest(job: Job, raw: Sequence[Raw], high: datetime | None) -> datetime | 
     incremental = job.resource.incremental
     if incremental is None:
         return high
-    texts = [text for item in raw if isinstance(text := item.get(incremental.field), str) and text]
+    texts = [text for item in raw if isinstance(text := _at(item, incremental.field), str) and text]
     if not texts:
         return high
     newest = incremental.parse(max(texts))
     return newest if high is None else max(high, newest)
+
+
+def _at(raw: Raw, path: str) -> Any:
+    """The value at a dotted path."""
+    value: Any = raw
+    for name in path.split("."):
+        value = value.get(name) if isinstance(value, dict) else None
+    return value
 
 
 def _finished(cursor: Cursor) -> Cursor:

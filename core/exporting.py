@@ -201,7 +201,7 @@ def _must_read(job: Job, link: Linked) -> bool:
 async def _create(job: Job, batch: Outbatch, items: Sequence[Item]) -> None:
     """Records without mapping: the ones that exist outside already are linked, the rest is created."""
     found = await find(job, items)
-    taken = await job.erp_side.taken([str(raw.get("id", "")) for raws in found.values() for raw in raws])
+    taken = await job.erp_side.taken([job.resource.key(raw) for raws in found.values() for raw in raws])
     for item in items:
         raws = found.get(str(item.row.internal_id), ())
         if not raws:

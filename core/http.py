@@ -4,7 +4,7 @@ import base64
 import logging
 import re
 import ssl
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
@@ -158,14 +158,20 @@ def decode(response: httpx.Response, provider: Provider) -> Any:
 
     A byte order mark before it, which WordPress plugins leave there, is passed over.
     """
+    if provider.decode is not None:
+        return _decoded(response, provider, provider.decode, "legível")
+    return _decoded(response, provider, lambda found: _decode(found.content.removeprefix(_BOM)), "JSON")
+
+
+def _decoded(
+    response: httpx.Response, provider: Provider, read: Callable[[httpx.Response], Any], expected: str
+) -> Any:
     try:
-        return _decode(response.content.removeprefix(_BOM))
-    except _NOT_JSON:
+        return read(response)
+    except (*_NOT_JSON, ValueError):
         kind = response.headers.get("content-type", "sem tipo").partition(";")[0]
-        raise ContractError(
-            f"{provider.name} respondeu {response.status_code} com um corpo que não é JSON ({kind[:40]}).",
-            status=response.status_code,
-        ) from None
+        text = f"{provider.name} respondeu {response.status_code} com um corpo que não é {expected}"
+        raise ContractError(f"{text} ({kind[:40]}).", status=response.status_code) from None
 
 
 def translate(error: httpx.HTTPError | httpx.InvalidURL) -> SyncError:

@@ -10,7 +10,7 @@ from core.entities import Direction, Entity
 from core.errors import Advice, SyncError
 from core.http import classify, decode, translate
 from core.redaction import Redactor
-from core.spec import Provider, Settings
+from core.spec import Answer, Provider, Settings
 
 LONGEST_BODY = 4000
 
@@ -44,7 +44,7 @@ async def probe(provider: Provider, settings: Settings, client: httpx.AsyncClien
     redactor = Redactor(settings[name] for name in provider.secret_names if settings.get(name))
     began = time.perf_counter()
     try:
-        response = await client.get(provider.probe.path, params=dict(provider.probe.params))
+        response = await _ask(provider, client)
     except httpx.HTTPError as exc:
         return _failed(translate(exc), time.perf_counter() - began)
     except SyncError as error:
@@ -60,18 +60,44 @@ async def probe(provider: Provider, settings: Settings, client: httpx.AsyncClien
     refusal = _verdict(response, provider)
     if refusal is not None:
         return replace(answer, message=refusal.message, advice=refusal.advice)
-    checks = tuple([await _check(provider, entity, client) for entity in provider.resources])
+    checks = await _checks(provider, response, client)
     denied = [check.entity.label for check in checks if not check.ok]
     message = f"Sem acesso a: {', '.join(denied)}." if denied else "Conexão e credenciais válidas."
     return replace(answer, ok=not denied, message=message, checks=checks)
 
 
+async def _ask(provider: Provider, client: httpx.AsyncClient) -> httpx.Response:
+    wanted = provider.probe
+    if wanted.body is None:
+        return await client.get(wanted.path, params=dict(wanted.params), headers=dict(wanted.headers))
+    if isinstance(wanted.body, bytes):
+        return await client.post(wanted.path, content=wanted.body, headers=dict(wanted.headers))
+    return await client.post(wanted.path, json=wanted.body, headers=dict(wanted.headers))
+
+
+async def _checks(
+    provider: Provider, response: httpx.Response, client: httpx.AsyncClient
+) -> tuple[EntityCheck, ...]:
+    if provider.probe.permissions is None:
+        return tuple([await _check(provider, entity, client) for entity in provider.resources])
+    allowed = provider.probe.permissions(decode(response, provider))
+    return tuple([_allowed(entity, allowed.get(entity, frozenset())) for entity in provider.resources])
+
+
+def _allowed(entity: Entity, directions: frozenset[Direction]) -> EntityCheck:
+    granted = tuple([direction for direction in Direction if direction in directions])
+    text = "ok" if granted else "a credencial não tem permissão para esta entidade."
+    return EntityCheck(entity, bool(granted), text, granted)
+
+
 async def _check(provider: Provider, entity: Entity, client: httpx.AsyncClient) -> EntityCheck:
     resource = provider.resources[entity]
+    offered = tuple([direction for direction in Direction if direction in resource.directions])
+    if not resource.path:
+        return EntityCheck(entity, True, "não verificada à parte", offered)
     refusal = await _tried(provider, client.get(resource.path, params=dict(provider.probe.params)))
     if refusal is not None:
         return EntityCheck(entity, False, refusal.message)
-    offered = tuple([direction for direction in Direction if direction in resource.directions])
     path = resource.writing.probe if resource.writing else ""
     refusal = await _tried(provider, client.post(path, json={})) if path else None
     if refusal is not None:
@@ -94,10 +120,10 @@ def _verdict(response: httpx.Response, provider: Provider) -> SyncError | None:
     if refusal is not None:
         return refusal
     try:
-        decode(response, provider)
+        answer = Answer(decode(response, provider), response.headers)
     except SyncError as exc:
         return exc
-    return None
+    return provider.refusal(answer) if provider.refusal else None
 
 
 def _failed(error: SyncError, seconds: float) -> ProbeResult:

@@ -48,7 +48,7 @@ async def _look(job: Job, doubts: Sequence[Doubt]) -> None:
         for id_, row in rows.items()
     }
     found = await find(job, list(items.values()))
-    taken = await job.erp_side.taken([str(raw.get("id", "")) for raws in found.values() for raw in raws])
+    taken = await job.erp_side.taken([job.resource.key(raw) for raws in found.values() for raw in raws])
     done, issues = Done(), list[Issue]()
     unseen: list[Doubt] = []
     for doubt in doubts:

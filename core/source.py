@@ -4,7 +4,7 @@ import asyncio
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
@@ -22,6 +22,8 @@ LONGEST_WAIT_SECONDS = 60.0
 """A longer pause asked by the provider ends the run as deferred instead of sleeping."""
 
 MAX_PAUSES = 20
+REFUSED = 422
+"""Stands for the status of what was refused in a 2xx answer."""
 _DEFINITE = range(400, 500)
 """Statuses of a write that was refused: nothing was done."""
 
@@ -59,10 +61,11 @@ class HttpSource:
         path: str,
         body: Any = None,
         *,
+        params: Mapping[str, str] | None = None,
         headers: Mapping[str, str] | None = None,
         repeatable: bool = False,
     ) -> Answer:
-        request = _Request(method, path, body=body, headers=headers)
+        request = _Request(method, path, params=params, body=body, headers=headers)
         if repeatable:
             return await self._repeated(request)
         try:
@@ -107,7 +110,7 @@ class HttpSource:
                 request.method,
                 request.path,
                 params=request.params,
-                content=None if request.body is None else msgspec.json.encode(request.body),
+                content=request.content,
                 headers=request.sent_headers,
             )
         except httpx.HTTPError as exc:
@@ -115,8 +118,23 @@ class HttpSource:
         else:
             error = classify(response, self._provider)
             if error is None:
-                return Answer(_data(request, response, self._provider), response.headers)
+                return await self._accepted(
+                    Answer(_data(request, response, self._provider), response.headers)
+                )
         raise error from None
+
+    async def _accepted(self, answer: Answer) -> Answer:
+        """A 2xx answer may hold a refusal, or ask for silence before the next call."""
+        provider = self._provider
+        seconds = provider.pause(answer) if provider.pause else 0.0
+        if seconds > 0:
+            await self._limiter.block(datetime.now(UTC) + timedelta(seconds=seconds))
+        error = provider.refusal(answer) if provider.refusal else None
+        if error is None:
+            return answer
+        if isinstance(error, ContractError) and error.status is None:
+            error.status = REFUSED
+        raise error
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,8 +146,15 @@ class _Request:
     headers: Mapping[str, str] | None = None
 
     @property
+    def content(self) -> bytes | None:
+        if self.body is None or isinstance(self.body, bytes):
+            return self.body
+        return msgspec.json.encode(self.body)
+
+    @property
     def sent_headers(self) -> dict[str, str]:
-        json = {} if self.body is None else {"Content-Type": "application/json"}
+        plain = self.body is None or isinstance(self.body, bytes)
+        json = {} if plain else {"Content-Type": "application/json"}
         return {**json, **(self.headers or {})}
 
 

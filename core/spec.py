@@ -85,19 +85,30 @@ class Incremental:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A decoded answer of the external system: JSON data and headers."""
+    """A decoded answer of the external system: its data (JSON, or what the provider's `decode` makes of it)
+    and headers."""
 
     data: Any
     headers: httpx.Headers
 
 
 @dataclass(frozen=True, slots=True)
+class Span:
+    """The time that a scan asks for: records changed at or after `since` and before `until`; None is open."""
+
+    since: datetime | None = None
+    until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Step:
-    """What one answer of a list gave: new records, the following place (None = end), the total if told."""
+    """What one answer of a list gave: new records, the following place (None = end), the total if told, and
+    the external system's own time."""
 
     items: Sequence[Raw]
     next: str | None
     total: int | None = None
+    clock: datetime | None = None
 
 
 class Source(Protocol):
@@ -116,10 +127,12 @@ class Source(Protocol):
         path: str,
         body: Any = None,
         *,
+        params: Mapping[str, str] | None = None,
         headers: Mapping[str, str] | None = None,
         repeatable: bool = False,
     ) -> Answer:
-        """One write, `body` as JSON. An answer without body has None for data.
+        """One write, or a read by POST; `body` as JSON, or bytes as they are. An answer without body has None
+        for data.
 
         A `repeatable` one (the same again changes nothing more) is repeated as a read is. Of any other whose
         answer is lost, or says nothing certain, `UnknownOutcome` is raised.
@@ -174,8 +187,10 @@ def own_id(raw: Raw) -> str:
 
 
 Mapper = Callable[[Raw, Settings], Record]
+Fetch = Callable[[Source, Span, str | None], Awaitable[Step]]
 Expand = Callable[[Source, Sequence[Raw]], Awaitable[Sequence[Raw]]]
 Read = Callable[[Source, Sequence[str]], Awaitable[Mapping[str, Raw]]]
+Acknowledge = Callable[[Source, Sequence[Raw]], Awaitable[None]]
 Write = Callable[[Source, Sequence[Outgoing]], Awaitable[Sequence[Written]]]
 Find = Callable[[Source, Sequence[Outgoing], Matching], Awaitable[Mapping[str, Sequence[Raw]]]]
 
@@ -206,6 +221,10 @@ class Writing:
 class Resource:
     """How one entity is read. `map` raises `RecordError` for a record that cannot be used.
 
+    A list is read from `path` in the pages of `paging`, or by `fetch`: one page, or one portion of a queue,
+    from its place. What a queue gave is acknowledged by `acknowledge` after it was committed. Without either
+    the entity is only written.
+
     `expand` may fetch what the list leaves out (variations); `split` turns one raw record into several;
     raw records that are not `wanted` (drafts) are skipped. `version` goes into the record hash: raise it
     when `map` changes, and everything is written once more. `read` gives records by external id, complete as
@@ -214,9 +233,11 @@ class Resource:
     version for a compare-and-set, `key` its external id, also of one that cannot be mapped.
     """
 
-    path: str
-    paging: Paging
     map: Mapper
+    path: str = ""
+    paging: Paging | None = None
+    fetch: Fetch | None = None
+    acknowledge: Acknowledge | None = None
     key: Callable[[Raw], str] = own_id
     params: Mapping[str, str] = dataclasses.field(default_factory=dict)
     incremental: Incremental | None = None
@@ -231,17 +252,25 @@ class Resource:
 
     @property
     def directions(self) -> frozenset[Direction]:
-        if self.writing is None:
-            return frozenset({Direction.IMPORT})
-        return frozenset(Direction)
+        reads = self.fetch is not None or self.paging is not None
+        offered = {Direction.IMPORT: reads, Direction.EXPORT: self.writing is not None}
+        offered[Direction.BOTH] = all(offered.values())
+        return frozenset(direction for direction, can in offered.items() if can)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Probe:
-    """The cheapest call that needs the credential (Testar Conexão); `params` fit every resource's path."""
+    """The cheapest call that needs the credential (Testar Conexão); `params` fit every resource's path.
+
+    With a `body` it is a POST. `permissions` reads from the answer's data which directions the credential
+    allows for each entity; without it each resource's path is tried.
+    """
 
     path: str
     params: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    body: Any = None
+    headers: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    permissions: Callable[[Any], Mapping[Entity, frozenset[Direction]]] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -260,7 +289,12 @@ class ErrorRule:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Provider:
     """A kind of external system, signed by its own `auth` or by tokens of `oauth`, over mutual TLS where it
-    has a `certificate`. `error_code` and `error_message` are keys of its JSON error body."""
+    has a `certificate`. `error_code` and `error_message` are keys of its JSON error body.
+
+    `decode` reads an answer that is no JSON; it raises ValueError for what it cannot read. `refusal` finds an
+    error in a 2xx answer (nothing was done then, unless it is a `TransientError`), `pause` the seconds of
+    silence that an answer asks for (a cost bucket that runs low).
+    """
 
     key: str
     name: str
@@ -275,6 +309,9 @@ class Provider:
     auth: Callable[[Settings], httpx.Auth] | None = None
     oauth: OAuth2 | None = None
     certificate: Callable[[Settings], Certificate | None] | None = None
+    decode: Callable[[httpx.Response], Any] | None = None
+    refusal: Callable[[Answer], SyncError | None] | None = None
+    pause: Callable[[Answer], float] | None = None
     errors: tuple[ErrorRule, ...] = ()
     error_code: str = "code"
     error_message: str = "message"

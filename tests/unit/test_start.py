@@ -1,5 +1,6 @@
 """Where a scan starts and what its end leaves behind: nothing that changed meanwhile is passed over."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -23,7 +24,10 @@ def job(cursor: Cursor, *, full: bool = False, entity: Entity = Entity.PRODUCTS)
 
 
 def test_a_first_run_reads_everything() -> None:
-    assert start(job(Cursor()), None, NOW) == Cursor(scanning=True, full=True)
+    begun = start(job(Cursor()), None, NOW)
+    assert begun.scan_id is not None
+    expected = Cursor(scanning=True, full=True, scan_started_at=NOW)
+    assert replace(begun, scan_id=None) == expected
 
 
 def test_a_later_run_asks_again_for_the_overlap() -> None:
