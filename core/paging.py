@@ -20,6 +20,10 @@ class OffsetById:
     offset: str = "offset"
     limit: str = "per_page"
 
+    def __post_init__(self) -> None:
+        if self.size < 2:
+            raise ValueError("pages of one record cannot overlap")
+
     def params(self, place: str | None) -> dict[str, str]:
         return {self.limit: str(self.size), self.offset: str(_parse(place)[0])}
 

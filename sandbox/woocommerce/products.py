@@ -8,7 +8,7 @@ from sandbox.woocommerce import prices
 from sandbox.woocommerce.dates import both
 from sandbox.woocommerce.links import links
 from sandbox.woocommerce.php import Record, Template, escape
-from sandbox.woocommerce.timeline import ByCreated, ById, ByModified, Ordered, Timeline
+from sandbox.woocommerce.timeline import TIE, ByCreated, ById, ByModified, Ordered, Timeline
 
 VARIATION_BASE = 100_000_000
 COLOURS = ("Azul", "Branco", "Preto")
@@ -161,10 +161,11 @@ class Products:
         categories: range,
         variable_every: int = 10,
         bad_every: int = 0,
+        tie: int = TIE,
     ) -> None:
         self.base, self.seed, self.categories = base, seed, categories
         self.variable_every, self.bad_every = variable_every, bad_every
-        self.time = Timeline(1, count, seed)
+        self.time = Timeline(1, count, seed, tie)
         pictured = sample(base) | {"images": [image(base, "{#id}", "{name}", name="{id}")]}
         self._simple, self._pictured = Template(sample(base)), Template(pictured)
         self._variable = Template(variable_sample(base))

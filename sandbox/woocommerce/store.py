@@ -14,6 +14,7 @@ from sandbox.woocommerce.php import Record
 from sandbox.woocommerce.products import Products
 from sandbox.woocommerce.selection import Index
 from sandbox.woocommerce.shelf import Shelf, open_database
+from sandbox.woocommerce.timeline import TIE
 from sandbox.woocommerce.variations import Variations
 
 # WordPress numbers products, variations, orders and pictures together, users and terms apart.
@@ -32,6 +33,7 @@ class Size:
     bad_every: int = 0
     coupon_every: int = 0
     seed: int = 7
+    tie: int = TIE
 
 
 @dataclass(slots=True)
@@ -58,6 +60,7 @@ class Store:
             categories=range(15, 15 + max(1, size.categories)),
             variable_every=size.variable_every,
             bad_every=size.bad_every,
+            tie=size.tie,
         )
         orders = Orders(self.catalog, customers, count=size.orders, seed=seed, coupon_every=size.coupon_every)
         self._customers = customers

@@ -9,8 +9,8 @@ from sandbox.woocommerce.dates import DAY, seconds
 CREATED_FROM = seconds("2025-03-01T11:00:00")
 MODIFIED_FROM = CREATED_FROM + 200 * DAY
 CREATED_SPAN, MODIFIED_SPAN = 200 * DAY, 60 * DAY
-# Records that share one second of modification, as after an import.
 TIE = 5
+"""Records that share one second of modification, as after an import."""
 Key = tuple[Any, ...]
 
 
@@ -26,16 +26,16 @@ class Ordered(Protocol):
 
 
 class Timeline:
-    """Created in the order of the ids; modified later, in an order of its own, `TIE` at a time."""
+    """Created in the order of the ids; modified later, in an order of its own, `tie` at a time."""
 
-    def __init__(self, first: int, count: int, seed: int) -> None:
-        self.first, self.count = first, count
+    def __init__(self, first: int, count: int, seed: int, tie: int = TIE) -> None:
+        self.first, self.count, self.tie = first, count, tie
         size = max(1, count)
         self._factor = _coprime(size, int(size * 0.618) + seed % 97)
         self._inverse = pow(self._factor, -1, size) if size > 1 else 0
         self._shift = seed % size
         self.created_step = max(1, min(3600, CREATED_SPAN // size))
-        self.modified_step = max(1, min(600, MODIFIED_SPAN // (size // TIE + 1)))
+        self.modified_step = max(1, min(600, MODIFIED_SPAN // (size // tie + 1)))
 
     def __contains__(self, id_: int) -> bool:
         return self.first <= id_ < self.first + self.count
@@ -44,11 +44,11 @@ class Timeline:
         return CREATED_FROM + (id_ - self.first) * self.created_step
 
     def modified(self, id_: int) -> int:
-        return MODIFIED_FROM + self._rank(id_) // TIE * self.modified_step
+        return MODIFIED_FROM + self._rank(id_) // self.tie * self.modified_step
 
     def block(self, number: int) -> list[int]:
         """Ascending ids that were modified in the second of that number."""
-        ranks = range(number * TIE, min(self.count, number * TIE + TIE))
+        ranks = range(number * self.tie, min(self.count, number * self.tie + self.tie))
         return sorted((rank - self._shift) * self._inverse % self.count + self.first for rank in ranks)
 
     def _rank(self, id_: int) -> int:
@@ -88,7 +88,7 @@ class ByModified:
         return self._time.count
 
     def __getitem__(self, index: int) -> int:
-        number, place = divmod(index, TIE)
+        number, place = divmod(index, self._time.tie)
         return self._time.block(number)[place]
 
     def find(self, key: Key) -> int:
@@ -98,9 +98,10 @@ class ByModified:
         if number < 0:
             return 0
         if rest:
-            return min((number + 1) * TIE, len(self))
-        before = sum(other < id_ for other in self._time.block(number)) if number * TIE < len(self) else 0
-        return min(number * TIE + before, len(self))
+            return min((number + 1) * self._time.tie, len(self))
+        first = number * self._time.tie
+        before = sum(other < id_ for other in self._time.block(number)) if first < len(self) else 0
+        return min(first + before, len(self))
 
 
 class Listed:

@@ -30,11 +30,12 @@ async def test_killed_at_any_commit_nothing_is_lost_or_doubled(shop: Shop, when:
         for place in itertools.count(1):
             moving.mutate(seed=SEED + place, products=5)
             moving.create_product(name=f"Novo {place}", sku=f"NOVO-{place}", regular_price="9.90")
+            moving.delete_product(place)
             survived = run_and_die(shop, place, when)
             shop.query(EXPIRE)
-            run = await shop.run(Entity.PRODUCTS, batch_size=BATCH)
+            run = await shop.run(Entity.PRODUCTS, full=True, batch_size=BATCH)
             assert run.status is RunStatus.SUCCESS, (place, run.error)
-            assert_equal(moving, shop.query)
+            assert_equal(moving, shop.query, gone=place)
             if survived:
                 break
     assert place > 12

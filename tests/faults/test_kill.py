@@ -87,17 +87,21 @@ async def ended(sql: Callable[..., Any], run: UUID) -> str | None:
     return found[0][0] if found else None
 
 
-def assert_equal(shop: Store, sql: Callable[..., Any]) -> None:
-    """Every product of the shop once, with its price; each with one mapping and one snapshot."""
+def assert_equal(shop: Store, sql: Callable[..., Any], *, gone: int = 0) -> None:
+    """Every product of the shop once, with its price; each with one mapping and one snapshot. Of the `gone`
+    ones the ERP keeps its record, and the mapping is an orphan."""
     truth = {product["sku"]: product["regular_price"] or None for product in shop.truth("products")}
     rows = sql("SELECT sku, price::numeric(15,2)::text FROM erp.product WHERE deleted_at IS NULL")
     found = dict(map(tuple, rows))
-    assert len(rows) == len(found)
+    assert len(rows) == len(found) == len(truth) + gone
     wrong = {sku for sku, price in truth.items() if found.get(sku, "") != price and price is not None}
-    assert (set(found), wrong) == (set(truth), set())
+    assert (set(truth) - set(found), wrong) == (set(), set())
     links = sql(
         "SELECT count(*), count(DISTINCT external_id), count(DISTINCT internal_id), count(s.mapping_id)"
         " FROM sync.mapping m LEFT JOIN sync.mapping_snapshot s ON s.mapping_id = m.id"
-        " WHERE entity = 'products'"
+        " WHERE entity = 'products' AND state = 'active' AND missing_at IS NULL"
     )
     assert set(links[0]) == {len(truth)}
+    assert sql(
+        "SELECT count(*) FROM sync.mapping WHERE entity = 'products' AND orphaned_by = 'external'"
+    ) == [(gone,)]

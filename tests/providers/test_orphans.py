@@ -10,7 +10,6 @@ from core import engine as rules
 from core import orphans
 from core.entities import Entity, RunStatus
 from core.ports import Cursor
-from core.spec import Raw, Read, Source
 from db import mappings
 from db import orphans as stored
 from db.audit import By
@@ -29,11 +28,6 @@ GATE = "SELECT message, closed_at FROM sync.alarm WHERE kind = 'deletion_gate' O
 PAGES = "SELECT count(*) FROM sync.scan_page"
 
 
-async def by_id(source: Source, ids: Sequence[str]) -> Mapping[str, Raw]:
-    answer = await source.get("products", {"include": ",".join(ids), "per_page": "100"})
-    return {str(raw["id"]): raw for raw in answer.data}
-
-
 @pytest.fixture
 async def moving(shop: Shop) -> AsyncIterator[Store]:
     """A shop of its own with 120 products, imported."""
@@ -46,17 +40,22 @@ async def moving(shop: Shop) -> AsyncIterator[Store]:
 async def scan(
     shop: Shop,
     *,
-    read: Read | None = by_id,
+    read: bool = True,
     hidden: Sequence[int] = (),
+    params: Mapping[str, str] | None = None,
     batch_size: int = 50,
     full: bool = True,
+    **resource: Any,
 ) -> Any:
-    """A run of the products, with the provider's look-up by id or without, over a list that hides some."""
+    """A run of the products, with the provider's look-up by id or without, over a list that hides some or is
+    otherwise declared."""
     async with shop.open(Entity.PRODUCTS, full=full) as run:
         assert run.job is not None
-        resource = run.job.resource
-        params = {**resource.params, "exclude": ",".join(map(str, hidden))} if hidden else resource.params
-        run.job.resource = replace(resource, read=read, params=params)
+        declared = run.job.resource
+        asked = {**declared.params, **(params or {})}
+        if hidden:
+            asked["exclude"] = ",".join(map(str, hidden))
+        run.job.resource = replace(declared, read=declared.read if read else None, params=asked, **resource)
         run.job.batch_size = batch_size
         cursor: Cursor | None = run.job.cursor
         while cursor is not None:
@@ -73,9 +72,9 @@ def test_few_are_decided_and_many_wait() -> None:
     assert not orphans.gated(2, 20)
 
 
-@pytest.mark.parametrize("read", [by_id, None], ids=["looked up", "by the list alone"])
+@pytest.mark.parametrize("read", [True, False], ids=["looked up", "by the list alone"])
 async def test_a_deleted_record_makes_an_orphan_and_the_erp_keeps_its_own(
-    shop: Shop, moving: Store, read: Read | None
+    shop: Shop, moving: Store, read: bool
 ) -> None:
     before = shop.query("SELECT id, change_seq FROM erp.product ORDER BY id")
     for id_ in (7, 30):
@@ -104,7 +103,7 @@ async def test_a_record_seen_again_is_linked_as_before(shop: Shop, moving: Store
     """Its ERP record and its variants too, and nothing else is written."""
     rows = "SELECT id, change_seq FROM erp.product UNION ALL SELECT id, change_seq FROM erp.product_variant"
     before = sorted(shop.query(rows))
-    await scan(shop, read=None, hidden=[7, 30])
+    await scan(shop, read=False, hidden=[7, 30])
     assert len(shop.query(LOST)) == 2
     run = await scan(shop)
     assert run.job.counts.success == 0
@@ -116,7 +115,7 @@ async def test_a_record_seen_again_is_linked_as_before(shop: Shop, moving: Store
 async def test_a_record_that_comes_back_changed_updates_what_it_was_linked_to(
     shop: Shop, moving: Store
 ) -> None:
-    await scan(shop, read=None, hidden=[7])
+    await scan(shop, read=False, hidden=[7])
     moving.control("change", kind="products", id=7, fields={"regular_price": "77.70"})
     await shop.run(Entity.PRODUCTS)
     assert shop.query(LOST) == []
@@ -151,7 +150,7 @@ async def test_many_at_once_wait_for_a_person(shop: Shop, moving: Store) -> None
     [(message, closed_at)] = shop.query(GATE)
     assert "20 de 120" in message
     assert closed_at is None
-    await scan(shop, read=None, hidden=hidden[:5])
+    await scan(shop, read=False, hidden=hidden[:5])
     assert shop.query(MISSING) == [(str(id_),) for id_ in hidden[:5]]
     assert shop.query(LOST) == []  # few are left, and the gate is still closed
     await scan(shop)
