@@ -44,6 +44,11 @@ _DEAD = text(
     " message = 'A execução parou sem aviso; a seguinte continua de onde ela estava.'"
     " WHERE pair_id = :pair AND status = 'running'"
 )
+_SERVED = text(
+    "SELECT EXISTS (SELECT FROM sync.sync_log WHERE pair_id = :pair AND direction = :direction"
+    " AND (started_at >= :slot OR slot_at = :slot) AND request_id IS NULL AND NOT dry_run"
+    " AND status NOT IN ('skipped', 'cancelled', 'interrupted'))"
+)
 _LOG = text(
     "INSERT INTO sync.sync_log (id, tenant_id, integration_id, pair_id, entity, direction, status,"
     " initiated_by, flow_run_id, slot_at, request_id, parent_id, dry_run, ended_at, message)"
@@ -210,8 +215,12 @@ async def open_run(
         if token is not None and request_id is not None:
             request = await requests.claim(connection, pair.id, direction, request_id)
             if request is None:
-                await connection.execute(_RELEASE, {"pair": pair.id, "log": log_id, "token": token})
-                token, reason = None, "O pedido desta execução já foi atendido ou cancelado."
+                reason = "O pedido desta execução já foi atendido ou cancelado."
+        if token is not None and slot_at is not None and await _served(connection, log):
+            reason = "Uma execução iniciada depois deste horário já leu tudo o que havia."
+        if token is not None and reason:
+            await connection.execute(_RELEASE, {"pair": pair.id, "log": log_id, "token": token})
+            token = None
         if token is None:
             reason = reason or "Outra execução deste par está em andamento."
             await connection.execute(_LOG, {**log, "status": "skipped", "message": reason})
@@ -351,6 +360,13 @@ async def _take(connection: AsyncConnection, pair_id: UUID, log_id: UUID, second
     taken = await connection.execute(_TAKE, {"pair": pair_id, "log": log_id, "seconds": seconds})
     token = taken.scalar_one_or_none()
     return None if token is None else int(token)
+
+
+async def _served(connection: AsyncConnection, log: dict[str, Any]) -> bool:
+    """Whether a run of the pair began at or after this slot, or for it: late and doubled runs have nothing
+    left to do. One that never ran, or was broken off, does not count."""
+    values = {name: log[name] for name in ("pair", "direction", "slot")}
+    return bool((await connection.execute(_SERVED, values)).scalar_one())
 
 
 def _lease_values(lease: Lease) -> dict[str, Any]:

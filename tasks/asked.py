@@ -32,7 +32,6 @@ async def prepare(job: Job, lease: Lease, database: AsyncEngine, vault: Vault) -
     selection = Selection(database, vault, *place, wanted)
     if request is not None and request.kind is not RequestKind.SIMULATION:
         job.force = request.kind is RequestKind.RESYNC
-        job.poisoned = frozenset()
         await (_export if lease.direction is Direction.EXPORT else _import)(job, request, selection)
     elif lease.direction is Direction.IMPORT and not lease.dry_run:
         job.failed = selection
@@ -47,7 +46,7 @@ async def _import(job: Job, request: Request, selection: Selection) -> None:
     if job.force and not request.selection:
         job.cursor = selecting.start_over(job, None, request.cursor)
         return
-    job.chosen = selection
+    job.chosen, job.poisoned = selection, frozenset()
     job.cursor = request.cursor or Cursor(scanning=True)
 
 
