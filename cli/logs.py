@@ -32,6 +32,7 @@ COLUMNS = {
     "seconds": "Segundos",
     "initiated_by_label": "Iniciado por",
     "message": "Mensagem",
+    "id": "Id",
 }
 
 
@@ -48,6 +49,9 @@ def logs(
     before: Annotated[
         UUID | None, Option(metavar="<id>", help="Página anterior no tempo: o id mais antigo desta.")
     ] = None,
+    unresolved: Annotated[
+        bool, Option("--unresolved", help="Só os que falharam e que nada resolveu ainda.")
+    ] = False,
     limit: words.Limit = 20,
     follow: Annotated[bool, Option("--follow", help="Continua mostrando; Ctrl-C encerra.")] = False,
     as_json: words.Json = False,
@@ -57,7 +61,7 @@ def logs(
 
     Com --follow e --json cada execução é uma linha JSON.
     """
-    asyncio.run(_logs(integration, entity, status, before, limit, follow, as_json, tenant))
+    asyncio.run(_logs(integration, entity, status, before, unresolved, limit, follow, as_json, tenant))
 
 
 async def _logs(
@@ -65,6 +69,7 @@ async def _logs(
     entity: Entity | None,
     status: RunStatus | None,
     before: UUID | None,
+    unresolved: bool,
     limit: int,
     follow: bool,
     as_json: bool,
@@ -73,7 +78,8 @@ async def _logs(
     async with database() as engine:
         owner = await chosen.tenant(engine, tenant)
         found = await chosen.integration(engine, owner.id, integration) if integration else None
-        source = _Source(engine, owner.id, found.id if found else None, entity, status, limit)
+        integration_id = found.id if found else None
+        source = _Source(engine, owner.id, integration_id, entity, status, unresolved, limit)
         rows = await source.read(None, before)
         if not follow:
             output.show(rows, COLUMNS, as_json=as_json, empty="Nenhuma execução.")
@@ -92,6 +98,7 @@ class _Source:
         integration_id: UUID | None,
         entity: Entity | None,
         status: RunStatus | None,
+        unresolved: bool,
         limit: int,
     ) -> None:
         self._engine = engine
@@ -99,6 +106,7 @@ class _Source:
         self._integration_id = integration_id
         self._entity = entity.value if entity else None
         self._status = status.value if status else None
+        self._unresolved = unresolved
         self._limit = limit
 
     async def read(self, after: datetime | None, before: UUID | None = None) -> list[listings.Row]:
@@ -110,6 +118,7 @@ class _Source:
             status=self._status,
             after=after,
             before=before,
+            unresolved=self._unresolved,
             limit=self._limit if after is None else 1000,
         )
         return [labelled(row) for row in reversed(rows)]

@@ -25,6 +25,8 @@ COMMANDS = {
     "pair": ("cli.pair", "Pares: integração × entidade × direção, com sua frequência."),
     "run": ("cli.run", "Executa um par agora."),
     "logs": ("cli.logs", "Logs de sincronização."),
+    "log": ("cli.log", "Ações sobre um log: resolver, exportar, abrir ticket."),
+    "ticket": ("cli.ticket", "Tickets de suporte."),
     "mapping": ("cli.mapping", "Mapeamentos entre registros do ERP e externos."),
     "conflict": ("cli.conflict", "Conflitos: registros que mudaram nos dois lados."),
     "alarm": ("cli.alarm", "Alarmes: o que deixou de acontecer."),

@@ -37,6 +37,7 @@ _SHORTEST = 6
 """Shorter values are not looked for in text: they would take harmless words with them."""
 
 _DEEPEST = 64
+_VALUES = ("value", "display_value")
 
 
 def is_sensitive(name: str) -> bool:
@@ -57,8 +58,12 @@ def _redact(value: Any, depth: int) -> Any:
     if depth > _DEEPEST:
         return MASK
     if isinstance(value, dict):
+        # {"key": "_billing_cpf", "value": "…"}: what a value is, is a value itself.
+        told = any(is_sensitive(str(value[key])) for key in ("key", "name") if key in value)
+        hidden = _VALUES if told else ()
         return {
-            key: MASK if is_sensitive(str(key)) else _redact(item, depth + 1) for key, item in value.items()
+            key: MASK if is_sensitive(str(key)) or key in hidden else _redact(item, depth + 1)
+            for key, item in value.items()
         }
     return [_redact(item, depth + 1) for item in value]
 

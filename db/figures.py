@@ -14,7 +14,7 @@ _INTEGRATIONS = text(
 )
 _RUNS = text(
     "SELECT status, initiated_by, count(*) FROM sync.sync_log"
-    " WHERE started_at > now() - interval '24 hours' GROUP BY 1, 2"
+    " WHERE started_at > now() - interval '24 hours' AND resolved_at IS NULL GROUP BY 1, 2"
 )
 _ISSUES = text("SELECT count(*) FROM sync.issue WHERE state = 'open'")
 _ALARMS = text("SELECT kind, count(*) FROM sync.alarm WHERE closed_at IS NULL GROUP BY 1")

@@ -30,7 +30,7 @@ _LOG_COLUMNS = (
     "l.id, l.integration_id, i.name AS integration, l.entity, l.direction, l.status, l.initiated_by,"
     " l.started_at, l.ended_at, CAST(l.duration_seconds AS float8) AS seconds, l.processed, l.success,"
     " l.created, l.updated, l.skipped, l.errors, l.error_class, l.message, l.cause, l.remedy, l.flow_run_id,"
-    " l.full_scan, l.total, l.details"
+    " l.full_scan, l.total, l.details, l.resolved_at, l.resolved_by, l.resolved_reason"
 )
 _LOGS = (
     f"SELECT {_LOG_COLUMNS} FROM sync.sync_log l JOIN sync.integration i ON i.id = l.integration_id"  # noqa: S608
@@ -43,11 +43,21 @@ _OLDER = (
     " AND (l.started_at, l.id) <"
     " ((SELECT b.started_at FROM sync.sync_log b WHERE b.id = :before), CAST(:before AS uuid))"
 )
+# Failed, marked by nobody, and not made good since: by its records one by one, or by a later run as a whole.
+_UNRESOLVED = (
+    " AND l.status IN ('error', 'partial') AND l.resolved_at IS NULL AND (EXISTS (SELECT FROM sync.issue o"
+    " WHERE o.sync_log_id = l.id AND o.state = 'open') OR (l.status = 'error' AND NOT EXISTS"
+    " (SELECT FROM sync.sync_log n WHERE n.pair_id = l.pair_id AND n.direction = l.direction"
+    " AND n.started_at > l.started_at AND n.status IN ('success', 'partial') AND NOT n.dry_run)))"
+)
 _NEWEST_FIRST = " ORDER BY l.started_at DESC, l.id DESC LIMIT :limit"
-_FIRST_LOGS, _MORE_LOGS = text(_LOGS + _NEWEST_FIRST), text(_LOGS + _OLDER + _NEWEST_FIRST)
 _ENDED = text(
     f"SELECT {_LOG_COLUMNS} FROM sync.sync_log l JOIN sync.integration i ON i.id = l.integration_id"  # noqa: S608
     " WHERE l.flow_run_id = :run AND l.status <> 'running'"
+)
+_PROVIDER = text(
+    "SELECT i.provider, l.flow_run_id FROM sync.sync_log l"
+    " JOIN sync.integration i ON i.id = l.integration_id WHERE l.id = :log"
 )
 _MAPPINGS = text(
     "SELECT m.id, m.integration_id, i.name AS integration, m.entity, m.internal_id, m.external_id,"
@@ -87,12 +97,15 @@ async def logs(
     status: str | None = None,
     after: datetime | None = None,
     before: UUID | None = None,
+    unresolved: bool = False,
     limit: int = 50,
 ) -> list[Row]:
     """The newest runs first; `after` leaves out those that ended (or began, when running) before.
 
-    `before` is the last id of the page before: only older runs follow.
+    `before` is the last id of the page before: only older runs follow. `unresolved` ones failed, and neither
+    a person nor a later run has put that right.
     """
+    statement = _LOGS + (_OLDER if before else "") + (_UNRESOLVED if unresolved else "") + _NEWEST_FIRST
     values = {
         "integration": integration_id,
         "entity": entity,
@@ -101,11 +114,17 @@ async def logs(
         "limit": limit,
     }
     async with tenant_transaction(engine, tenant_id) as connection:
-        if before is None:
-            rows = (await connection.execute(_FIRST_LOGS, values)).all()
-        else:
-            rows = (await connection.execute(_MORE_LOGS, values | {"before": before})).all()
+        rows = (
+            await connection.execute(text(statement), values | ({"before": before} if before else {}))
+        ).all()
     return [_labelled(dict(row._mapping)) for row in rows]
+
+
+async def provider_of(engine: AsyncEngine, tenant_id: UUID, log_id: UUID) -> tuple[str, UUID | None] | None:
+    """Provider and flow run of a log; None where the tenant has no such log."""
+    async with tenant_transaction(engine, tenant_id) as connection:
+        row = (await connection.execute(_PROVIDER, {"log": log_id})).one_or_none()
+    return (row.provider, row.flow_run_id) if row else None
 
 
 async def ended(engine: AsyncEngine, flow_run_id: UUID, seconds: float) -> Row | None:

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Awaitable, Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import pytest
 from aiosmtpd.controller import Controller
@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from core.actor import OPERATOR
 from core.address import Guard
 from core.channel import destination
+from core.entities import Cadence, Entity
 from db import channels
 from db.channels import ChannelRow
 from db.notices import Notice, announce
@@ -27,6 +28,19 @@ from tests.processes import new_pair, sql
 __all__ = ["new_pair", "sql"]
 
 Make = Callable[..., Awaitable[ChannelRow]]
+Sql = Callable[..., Any]
+SECRET = "cs_7f3c1d9e5b2a486f90e1d3c5b7a9f8e6"
+RECORD = {
+    "id": 31,
+    "first_name": "Maria",
+    "last_name": "Souza",
+    "email": "maria@exemplo.test",
+    "billing": {"address_1": "Rua das Flores, 10", "cpf": "529.982.247-25", "state": "SC"},
+    "meta_data": [{"key": "_billing_cpf", "value": "52998224725"}],
+    "debug": f"GET /wp-json?consumer_secret={SECRET}",
+    "raw": f"assinado com {SECRET}",
+    "total": "59.90",
+}
 
 
 class Mailbox:
@@ -138,3 +152,62 @@ def tell(engine: AsyncEngine, tenant: Tenant) -> Callable[..., Awaitable[UUID]]:
             return await announce(connection, tenant.id, Notice("test", subject, body))
 
     return run
+
+
+@pytest.fixture
+def pair(new_pair: Callable[..., UUID], sql: Sql, vault: Vault, tenant: Tenant) -> UUID:
+    """A pair of customers, of an integration with a credential."""
+    made = new_pair(Entity.CUSTOMERS, Cadence.HOURLY, "Loja Principal")
+    [(integration,)] = sql("SELECT integration_id FROM sync.pair WHERE id = :id", id=made)
+    sealed = vault.seal(tenant.id, integration, "consumer_secret", SECRET)
+    sql(
+        "INSERT INTO sync.credential (tenant_id, integration_id, name, ciphertext, key_id)"
+        " VALUES (:tenant, :integration, 'consumer_secret', :secret, :key)",
+        tenant=tenant.id,
+        integration=integration,
+        secret=sealed.ciphertext,
+        key=sealed.key_id,
+    )
+    return made
+
+
+@pytest.fixture
+def failed(sql: Sql, vault: Vault, pair: UUID) -> Callable[..., UUID]:
+    """A log of that pair, with some failed records."""
+
+    def write(status: str = "partial", issues: int = 2, ago: int = 60) -> UUID:
+        log = uuid4()
+        sql(
+            "INSERT INTO sync.sync_log (id, tenant_id, integration_id, pair_id, entity, direction, status,"
+            " initiated_by, flow_run_id, started_at, ended_at, processed, success, errors, created,"
+            " error_class, message, cause, remedy) SELECT :log, tenant_id, integration_id, id, entity,"
+            " 'import', :status, 'schedule', gen_random_uuid(), now() - make_interval(mins => :ago),"
+            " CASE WHEN :status = 'running' THEN NULL ELSE now() END, 10 + :issues, 10, :issues, 10,"
+            " CASE WHEN :status = 'error' THEN 'TransientError' END, '', '', '' FROM sync.pair"
+            " WHERE id = :pair",
+            log=log,
+            status=status,
+            issues=issues,
+            ago=ago,
+            pair=pair,
+        )
+        for n in range(issues):
+            sealed = vault.seal_payload(json.dumps(RECORD | {"id": n}).encode())
+            values = {"log": log, "external": f"{n}", "payload": sealed.ciphertext, "key": sealed.key_id}
+            sql(
+                "INSERT INTO sync.issue (tenant_id, sync_log_id, integration_id, pair_id, entity, direction,"
+                " external_id, error_class, message, cause, remedy, fault, provider_message, payload, key_id)"
+                " SELECT tenant_id, id, integration_id, pair_id, entity, 'import', :external, 'RecordError',"
+                " 'CPF inválido.', 'Um campo obrigatório está vazio.', 'Corrija o campo.', 'data',"
+                " 'maria@exemplo.test is invalid', :payload, :key FROM sync.sync_log WHERE id = :log",
+                **values,
+            )
+        sql(
+            "INSERT INTO sync.mapping (tenant_id, integration_id, entity, external_id, internal_id, notes)"
+            " SELECT tenant_id, integration_id, entity, '0', gen_random_uuid(), 'Maria Souza, da matriz'"
+            " FROM sync.pair WHERE id = :pair ON CONFLICT DO NOTHING",
+            pair=pair,
+        )
+        return log
+
+    return write

@@ -101,6 +101,16 @@ def test_the_rest_stays() -> None:
     assert redact_text("Pedido 1034: frete 12,90; total 99") == "Pedido 1034: frete 12,90; total 99"
 
 
+def test_a_pair_of_name_and_value_is_read_as_one() -> None:
+    pairs = [
+        {"key": "_billing_cpf", "value": CANARY, "display_value": CANARY},
+        {"key": "cor", "value": "azul"},
+    ]
+    clean = redact({"meta_data": pairs})
+    assert CANARY not in str(clean)
+    assert clean["meta_data"][1] == pairs[1]
+
+
 def test_deep_data_ends() -> None:
     deep: Any = CANARY
     for _ in range(5000):
