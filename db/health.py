@@ -45,8 +45,6 @@ _STOP = text(
 
 async def judge(connection: AsyncConnection, log_id: UUID, entity: Entity, error: SyncError) -> None:
     """Turn the integration of a run that failed to `error` where it is time to, with a notice."""
-    if isinstance(error, OURS):
-        return
     if isinstance(error, AuthenticationError):
         reason = f"As credenciais foram recusadas. {error.advice.cause} {error.advice.remedy}"
         await _stop(connection, log_id, RECONNECT, reason, entity, error)

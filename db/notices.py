@@ -42,10 +42,7 @@ _CLAIM = text(
     " n.body, n.created_at,"
     " (SELECT i.name FROM sync.integration i WHERE i.id = n.integration_id) AS integration"
 )
-_SENT = text(
-    "UPDATE sync.notice_delivery SET state = 'sent', sent_at = now(), error = '' WHERE id = :id"
-    " AND state = 'pending'"
-)
+_SENT = text("UPDATE sync.notice_delivery SET state = 'sent', sent_at = now(), error = '' WHERE id = :id")
 _FAILED = text(
     "UPDATE sync.notice_delivery SET error = :error, state = :state,"
     " next_attempt_at = now() + make_interval(secs => :seconds)"

@@ -136,6 +136,14 @@ async def test_the_directions_of_a_pair_are_counted_each_by_itself(
     assert await run(old_pair, DOWN) == "error"
 
 
+async def test_failures_of_both_directions_are_not_added_up(old_pair: UUID, run: Fail, sql: Sql) -> None:
+    for minutes in (60, 50, 40):
+        await run(old_pair, DOWN, minutes=minutes)
+    sql("UPDATE sync.sync_log SET direction = 'export'")
+    for minutes in (45, 35, 25, 0):
+        assert await run(old_pair, DOWN, minutes=minutes) == "active"
+
+
 async def test_resume_is_one_step_and_the_count_begins_anew(
     engine: AsyncEngine, old_pair: UUID, run: Fail, sql: Sql, tenant: Tenant
 ) -> None:
