@@ -158,7 +158,11 @@ def _notify(where: dict[str, Any] | str, delivery: Delivery, name: str, redact: 
         if channel is None:
             raise ConfigurationError(f"{name}: o endereço do canal ou do remetente não é aceito.")
         done = channel.notify(
-            body=delivery.body, title=delivery.subject, body_format=apprise.NotifyFormat.TEXT
+            body=delivery.body,
+            title=delivery.subject,
+            body_format=apprise.NotifyFormat.TEXT,
+            # A chat takes some 2,000 characters; a ticket begins with what matters.
+            overflow=apprise.OverflowMode.TRUNCATE,
         )
     finally:
         logger.removeHandler(overheard)
