@@ -87,7 +87,7 @@ class Job:
     `two_way` pairs compare both sides by `policy`. For exports: `due` are records to write besides what
     changed (`selective`: instead of it), `doubtful` those whose create has an unknown outcome, and
     `look_again` the seconds after which a lost create is looked for, time after time; `intents` are creates
-    to be sent again under their old key.
+    to be sent again under their old key; `in_hand` the records of the newest batch.
 
     A `dry_run` counts what it would write, and in `refused` its issues by error class, under "Database" those
     that the database found. `force` writes also
@@ -113,6 +113,7 @@ class Job:
         "failed",
         "force",
         "full",
+        "in_hand",
         "intents",
         "isolating",
         "look_again",
@@ -178,6 +179,7 @@ class Job:
         self.due: Sequence[UUID] = ()
         self.selective = False
         self.doubtful: set[UUID] = set()
+        self.in_hand: set[UUID] = set()
         self.intents: Mapping[UUID, UUID] = {}
         self.chosen: Chosen | None = None
         self.failed: Chosen | None = None

@@ -1,4 +1,5 @@
-"""The four steps of an export: fetch the ERP's changes, map, transform, upsert outside.
+"""The four steps of an export: fetch the ERP's changes, map, transform, upsert outside. The first three may
+run for the next batch while the last one does for this.
 
 What was written is committed call by call, and the cursor after the whole batch: a run that dies in between
 finds the written ones unchanged when it reads the batch again. A create is put on record before it is sent,
@@ -69,17 +70,20 @@ def map_records(job: Job, batch: Outbatch) -> Outbatch:
 
 
 async def transform(job: Job, batch: Outbatch) -> Outbatch:
-    """Decide what is written: nothing, the fields that changed, or a whole new record."""
-    links = await job.erp_side.linked({item.row.internal_id: item.hash for item in batch.items})
+    """Decide what is written: nothing, the fields that changed, or a whole new record.
+
+    The batch before may still be on its way: what is in that one too is decided once it has arrived.
+    """
     items, batch.items = batch.items, []
-    wanted = [item for item in items if _wanted(job, batch, item, links.get(item.row.internal_id))]
-    await _compare(job, batch, [item for item in wanted if item.link is not None])
-    await _create(job, batch, [item for item in wanted if item.link is None])
+    before, job.in_hand = job.in_hand, {item.row.internal_id for item in items}
+    batch.waiting = [item for item in items if item.row.internal_id in before]
+    await _decide(job, batch, [item for item in items if item.row.internal_id not in before])
     return batch
 
 
 async def upsert(job: Job, batch: Outbatch) -> Cursor | None:
     """Write outside, call by call; None after the last batch. Not to be repeated as it stands."""
+    await _decide(job, batch, batch.waiting)
     gate = asyncio.Semaphore(job.concurrency)
     groups = [] if job.dry_run else _calls(job.writing, batch.items)
     calls = [_call(job, gate, items) for items in groups]
@@ -144,6 +148,13 @@ def _corrected(job: Job, batch: Outbatch, row: Projected) -> Projected:
 def _malformed(row: Projected, error: msgspec.ValidationError) -> Issue:
     wrong = RecordError(f"A correção deste registro não serve: {error}"[:200], field="")
     return Issue("", wrong, msgspec.json.encode(row.record), row.internal_id)
+
+
+async def _decide(job: Job, batch: Outbatch, items: Sequence[Item]) -> None:
+    links = await job.erp_side.linked({item.row.internal_id: item.hash for item in items}) if items else {}
+    wanted = [item for item in items if _wanted(job, batch, item, links.get(item.row.internal_id))]
+    await _compare(job, batch, [item for item in wanted if item.link is not None])
+    await _create(job, batch, [item for item in wanted if item.link is None])
 
 
 def _wanted(job: Job, batch: Outbatch, item: Item, link: Linked | None) -> bool:

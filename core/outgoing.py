@@ -36,7 +36,7 @@ class Outbatch:
 
     __slots__ = (
         *("clashes", "cursor", "issues", "items", "lapsed", "last", "orphans", "rows", "skipped"),
-        *("synced", "unchanged"),
+        *("synced", "unchanged", "waiting"),
     )
 
     def __init__(self, rows: Sequence[Projected], cursor: Cursor, *, last: bool) -> None:
@@ -44,6 +44,7 @@ class Outbatch:
         self.cursor = cursor
         self.last = last
         self.items: list[Item] = []
+        self.waiting: Sequence[Item] = ()
         self.issues: list[Issue] = []
         self.synced: list[Synced] = []
         self.clashes: list[Clash] = []

@@ -3,7 +3,7 @@
 `db/` implements `Store` and `Limiter`, `deployments/` implements `Orchestrator`.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -231,8 +231,9 @@ class Chosen(Protocol):
 class Limiter(Protocol):
     """Calls allowed by the external system, shared by every process that counts against the same key."""
 
-    async def acquire(self) -> None:
-        """Wait for the right to one call. Raises `RateLimited` when the wait would be too long for a run."""
+    async def acquire(self) -> Callable[[], None]:
+        """Wait for the right to one call; what is given back is called once the call is sent. Raises
+        `RateLimited` when the wait would be too long for a run."""
         ...
 
     async def block(self, until: datetime) -> None:

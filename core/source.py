@@ -103,7 +103,12 @@ class HttpSource:
         )
 
     async def _call(self, request: "_Request") -> Answer:
-        await self._limiter.acquire()
+        left = await self._limiter.acquire()
+
+        async def trace(event: str, _info: object) -> None:
+            if event.endswith("send_request_body.complete"):
+                left()
+
         error: SyncError | None
         try:
             response = await self._client.request(
@@ -112,6 +117,7 @@ class HttpSource:
                 params=request.params,
                 content=request.content,
                 headers=request.sent_headers,
+                extensions={"trace": trace},
             )
         except httpx.HTTPError as exc:
             error = translate(exc)

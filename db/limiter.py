@@ -1,12 +1,13 @@
 """`core.ports.Limiter` in PostgreSQL: one row for what the external system counts, shared by all processes.
 
 Calls are spaced evenly: each takes the next free moment of the row, so no window of any length ever holds
-more than its share. A call that leaves late would crowd the window that ends a whole window later: the
-spacing leaves room for that, and what is later still is waited for by the call it would crowd.
+more than its share. A call that leaves late would crowd the one that comes a whole window later: that one
+waits for a window since it was really sent.
 """
 
 import asyncio
 from collections import deque
+from collections.abc import Callable
 from datetime import UTC, datetime
 
 from sqlalchemy import text
@@ -18,7 +19,7 @@ from db.session import system_transaction
 
 LONGEST_WAIT_SECONDS = 60.0
 ROOM_SECONDS = 0.03
-"""What a window is longer than the external system says, for calls that leave or arrive late."""
+"""What a window is longer than the external system says, for calls that arrive late."""
 LOOK_AGAIN_SECONDS = 5.0
 """How long a process without a known limit trusts that nobody else was told to be silent."""
 
@@ -46,30 +47,28 @@ class PgLimiter:
         self._key = key
         room = ROOM_SECONDS * min(1.0, rate.seconds)
         self._gap = (rate.seconds + room) / rate.requests if rate.requests else 0.0
-        self._window = rate.seconds + room * 2 / 3
-        self._left: deque[float] = deque(maxlen=rate.requests or 1)
+        self._window = rate.seconds + room
+        self._sent: deque[_Call] = deque(maxlen=rate.requests or 1)
         self._looked_at = -LOOK_AGAIN_SECONDS
 
-    async def acquire(self) -> None:
+    async def acquire(self) -> Callable[[], None]:
         wait = await (self._take() if self._gap else self._blocked())
         if wait > LONGEST_WAIT_SECONDS:
             retry_at = datetime.fromtimestamp(datetime.now(UTC).timestamp() + wait, UTC)
             raise RateLimited("O sistema externo pediu uma pausa longa.", retry_at=retry_at)
         if wait > 0:
             await asyncio.sleep(wait)
-        if self._gap:
-            await self._leave()
-
-    async def _leave(self) -> None:
-        """Not within one window of the call that has to be out of it."""
-        clock = asyncio.get_running_loop().time
-        while (wait := self._too_early(clock())) > 0:  # noqa: ASYNC110 - time alone makes it end
+        while (wait := self._too_early()) > 0:  # noqa: ASYNC110 - time alone makes it end
             await asyncio.sleep(wait)
-        self._left.append(clock())
+        call = _Call()
+        self._sent.append(call)
+        return call.leave
 
-    def _too_early(self, now: float) -> float:
-        full = len(self._left) == self._left.maxlen
-        return self._left[0] + self._window - now if full else 0.0
+    def _too_early(self) -> float:
+        """Seconds until the call that is a whole window's share ago is a window old."""
+        if not self._gap or len(self._sent) < (self._sent.maxlen or 0):
+            return 0.0
+        return self._sent[0].at + self._window - asyncio.get_running_loop().time()
 
     async def block(self, until: datetime) -> None:
         async with system_transaction(self._engine) as connection:
@@ -88,3 +87,15 @@ class PgLimiter:
         self._looked_at = now
         async with system_transaction(self._engine) as connection:
             return float((await connection.execute(_BLOCKED, {"key": self._key})).scalar() or 0.0)
+
+
+class _Call:
+    """When a call was allowed, and then when it was sent."""
+
+    __slots__ = ("at",)
+
+    def __init__(self) -> None:
+        self.leave()
+
+    def leave(self) -> None:
+        self.at = asyncio.get_running_loop().time()

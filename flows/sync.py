@@ -1,7 +1,8 @@
 """One flow for each entity; each pair has a deployment of its own. Parameters are ids and flags only."""
 
 import asyncio
-from typing import Annotated
+from collections.abc import Coroutine
+from typing import Annotated, Any, TypeVar
 from uuid import UUID
 
 from prefect import flow
@@ -14,6 +15,7 @@ from core import orphans
 from core.batch import Batch, Job
 from core.entities import Direction, Entity, RunStatus, Trigger
 from core.errors import SyncError
+from core.outgoing import Outbatch
 from core.ports import Cursor
 from tasks.job import Run, open_run, phases
 from tasks.sync import (
@@ -35,6 +37,7 @@ SETTLE_MARGIN = 0.5
 MAX_BATCHES = 2000
 """A longer backlog goes on in the next run, from the saved cursor."""
 
+Made = TypeVar("Made")
 PairId = Annotated[UUID, Field(title="Par", description="Integração × entidade × direção.")]
 Full = Annotated[bool, Field(title="Varredura completa", description="Ignora o filtro de alterações.")]
 RequestId = Annotated[UUID | None, Field(title="Pedido", description="Uso interno do CloudToSys.")]
@@ -104,16 +107,25 @@ async def _import(run: Run, job: Job) -> None:
             break
         await run.check()
         following = None if batch.last else asyncio.create_task(fetch(job, batch.cursor))
-        try:
-            await upsert(job, await transform(job, await map_records(job, batch)))
-            batch = await following if following else None
-        except BaseException:
-            if following:
-                following.cancel()
-                await asyncio.gather(following, return_exceptions=True)
-            raise
+        batch = await _beside(following, _write(job, batch))
     if (due := await fetch_due(job)) is not None:
-        await upsert(job, await transform(job, await map_records(job, due)))
+        await _write(job, due)
+
+
+async def _write(job: Job, batch: Batch) -> None:
+    await upsert(job, await transform(job, await map_records(job, batch)))
+
+
+async def _beside(following: "asyncio.Task[Made] | None", work: Coroutine[Any, Any, Any]) -> Made | None:
+    """Work on one batch while the following one is made; where the work fails, that one is dropped."""
+    try:
+        await work
+        return await following if following else None
+    except BaseException:
+        if following:
+            following.cancel()
+            await asyncio.gather(following, return_exceptions=True)
+        raise
 
 
 async def _export(run: Run, job: Job) -> None:
@@ -131,13 +143,18 @@ async def _export(run: Run, job: Job) -> None:
 
 
 async def _changes(run: Run, job: Job) -> None:
-    cursor: Cursor | None = job.cursor
+    """Send each batch while the next one is compared."""
+    batch: Outbatch | None = await _compared(job, job.cursor)
     for _ in range(MAX_BATCHES):
-        if cursor is None:
+        if batch is None:
             return
         await run.check()
-        batch = await fetch_changes(job, cursor)
-        cursor = await send(job, await compare(job, await map_changes(job, batch)))
+        following = None if batch.last else asyncio.create_task(_compared(job, batch.cursor))
+        batch = await _beside(following, send(job, batch))
+
+
+async def _compared(job: Job, cursor: Cursor) -> Outbatch:
+    return await compare(job, await map_changes(job, await fetch_changes(job, cursor)))
 
 
 @flow(name="sync-products", persist_result=False)

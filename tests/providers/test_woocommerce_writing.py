@@ -1,7 +1,7 @@
 """WooCommerce writes: a shop in a process of its own, over signed HTTP, through the source of a run."""
 
 import uuid
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import datetime
@@ -41,7 +41,8 @@ ALL: frozenset[str] = frozenset({"*"})
 
 
 class Unlimited:
-    async def acquire(self) -> None: ...
+    async def acquire(self) -> Callable[[], None]:
+        return lambda: None
 
     async def block(self, until: datetime) -> None: ...
 

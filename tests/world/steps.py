@@ -5,6 +5,7 @@ import asyncio
 from core import engine, exporting, orphans, settling
 from core.batch import Job
 from core.entities import Direction
+from core.outgoing import Outbatch
 from core.ports import Cursor
 
 MARGIN = 0.05
@@ -36,7 +37,19 @@ async def export_all(job: Job) -> None:
 
 
 async def changes(job: Job) -> None:
-    cursor: Cursor | None = job.cursor
-    while cursor is not None:
-        batch = exporting.map_records(job, await exporting.fetch(job, cursor))
-        cursor = await exporting.upsert(job, await exporting.transform(job, batch))
+    """Each batch is sent while the next one is compared."""
+    batch: Outbatch | None = await compared(job, job.cursor)
+    while batch is not None:
+        following = None if batch.last else asyncio.create_task(compared(job, batch.cursor))
+        try:
+            await exporting.upsert(job, batch)
+            batch = await following if following else None
+        except BaseException:
+            if following:
+                following.cancel()
+                await asyncio.gather(following, return_exceptions=True)
+            raise
+
+
+async def compared(job: Job, cursor: Cursor) -> Outbatch:
+    return await exporting.transform(job, exporting.map_records(job, await exporting.fetch(job, cursor)))
