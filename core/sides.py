@@ -18,8 +18,8 @@ class Projected:
     """An ERP record as the external system would see it: references as external ids.
 
     `missing`: a reference has no mapping yet. `placed`: the external system has what the record belongs to
-    (the product of a stock level). `variants` are internal ids by part key. `held` is stock that is on hand
-    and not for sale.
+    (the product of a stock level). `variants` are internal ids by part key, `unlinked` categories that have
+    no mapping. `held` is stock that is on hand and not for sale.
     """
 
     internal_id: UUID
@@ -30,6 +30,7 @@ class Projected:
     placed: bool = True
     variants: Mapping[str, UUID] = field(default_factory=dict)
     held: Decimal | None = None
+    unlinked: tuple[UUID, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ and the other side another.
 """
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -23,8 +23,8 @@ _encode = msgspec.json.Encoder(order="deterministic").encode
 
 
 def tree(record: Record, fields: frozenset[str]) -> Tree:
-    """`fields` of a record as data."""
-    data = msgspec.to_builtins(record)
+    """`fields` of a record as data: what decoding the stored JSON of a tree gives, lists included."""
+    data = msgspec.json.decode(msgspec.json.encode(record))
     return {name: _parts(data[name]) if name in PARTS else data[name] for name in fields if name in data}
 
 
@@ -55,14 +55,25 @@ def part_key(part: Mapping[str, Any]) -> str:
     return str(part.get("kind") or part.get("sku") or part.get("external_id"))
 
 
-def _parts(parts: list[dict[str, Any]]) -> Tree:
+def _keyed(parts: Sequence[Mapping[str, Any]]) -> dict[str, Mapping[str, Any]]:
+    """A second part with the same key is told apart by its number."""
+    found: dict[str, Mapping[str, Any]] = {}
+    for part in parts:
+        key = part_key(part)
+        same = sum(known.partition("#")[0] == key for known in found)
+        found[f"{key}#{same + 1}" if same else key] = part
+    return found
+
+
+def _parts(parts: Sequence[Mapping[str, Any]]) -> Tree:
     return {
-        part_key(part): {name: value for name, value in part.items() if name not in OUTSIDE} for part in parts
+        key: {name: value for name, value in part.items() if name not in OUTSIDE}
+        for key, part in _keyed(parts).items()
     }
 
 
-def _list(old: list[dict[str, Any]], parts: Mapping[str, Any]) -> list[dict[str, Any]]:
+def _list(old: Sequence[Mapping[str, Any]], parts: Mapping[str, Any]) -> list[dict[str, Any]]:
     """The parts as a list again, in their old order, new ones last."""
-    known = {part_key(part): part for part in old}
+    known = _keyed(old)
     order = [*(key for key in known if key in parts), *(key for key in parts if key not in known)]
     return [{"external_id": "", **known.get(key, {}), **parts[key]} for key in order]

@@ -44,7 +44,10 @@ _ROWS = {
         f"SELECT t.*, {_link('products', 't.id')} AS external_id,"
         " ARRAY(SELECT m.external_id FROM unnest(t.category_ids) WITH ORDINALITY c (id, n)"
         " JOIN sync.mapping m ON m.integration_id = :integration AND m.entity = 'categories'"
-        " AND m.state <> 'orphan' AND m.internal_id = c.id ORDER BY c.n) AS categories"
+        " AND m.state <> 'orphan' AND m.internal_id = c.id ORDER BY c.n) AS categories,"
+        " ARRAY(SELECT c.id FROM unnest(t.category_ids) c (id) WHERE NOT EXISTS (SELECT FROM sync.mapping m"
+        " WHERE m.integration_id = :integration AND m.entity = 'categories' AND m.state <> 'orphan'"
+        " AND m.internal_id = c.id)) AS unlinked"
         " FROM erp.product t WHERE t.id = ANY(:ids)"
     ),
     Entity.CATEGORIES: text(
@@ -176,8 +179,13 @@ def _product(row: Row, variants: Iterable[Row]) -> Projected:
         image_urls=tuple(row["image_urls"]),
         variants=tuple([_variant(variant) for variant in found.values()]),
     )
-    missing = len(row["categories"]) < len(row["category_ids"])
-    return _projected(row, record, missing=missing, variants={key: v["id"] for key, v in found.items()})
+    return _projected(
+        row,
+        record,
+        missing=bool(row["unlinked"]),
+        variants={key: v["id"] for key, v in found.items()},
+        unlinked=tuple(row["unlinked"]),
+    )
 
 
 def _key(variant: Row) -> str:

@@ -158,7 +158,9 @@ def _product(change: Change) -> Row:
     row: Row = {name: getattr(record, name) for name in _PRODUCT_FIELDS}
     row["id"] = change.internal_id
     refs, kind = change.refs, Entity.CATEGORIES.value
-    row["category_ids"] = [refs[kind, id_] for id_ in record.category_ids if (kind, id_) in refs]
+    linked = [refs[kind, id_] for id_ in record.category_ids if (kind, id_) in refs]
+    # What the other side cannot know of is no category that it took away.
+    row["category_ids"] = [*linked, *(change.seen.unlinked if change.seen else ())]
     return row
 
 

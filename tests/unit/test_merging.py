@@ -158,3 +158,14 @@ def test_addresses_are_told_apart_by_kind() -> None:
     found = tree(customer, frozenset({"addresses"}))
     assert set(found["addresses"]) == {"billing", "shipping"}
     assert rebuilt(customer, found) == customer
+
+
+def test_a_second_address_of_a_kind_is_a_part_of_its_own() -> None:
+    customer = Customer(
+        external_id="1",
+        name="Ana",
+        addresses=(Address(kind="shipping", city="Recife"), Address(kind="shipping", city="Olinda")),
+    )
+    found = tree(customer, frozenset({"addresses"}))
+    assert set(found["addresses"]) == {"shipping", "shipping#2"}
+    assert rebuilt(customer, found) == customer
