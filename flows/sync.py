@@ -5,7 +5,7 @@ from collections.abc import Coroutine
 from typing import Annotated, Any, TypeVar
 from uuid import UUID
 
-from prefect import flow
+from prefect import Flow, flow
 from prefect.client.schemas.objects import State
 from prefect.context import FlowRunContext
 from prefect.states import Cancelled, Completed, Failed
@@ -157,100 +157,25 @@ async def _compared(job: Job, cursor: Cursor) -> Outbatch:
     return await compare(job, await map_changes(job, await fetch_changes(job, cursor)))
 
 
-@flow(name="sync-products", persist_result=False)
-async def sync_products(
-    pair_id: PairId,
-    full: Full = False,
-    initiated_by: StartedBy = Trigger.MANUAL,
-    request_id: RequestId = None,
-) -> State:
-    """Produtos com variações."""
-    return await run(pair_id, Entity.PRODUCTS, full, initiated_by, request_id)
+def _flow(entity: Entity, description: str) -> Flow[..., Any]:
+    @flow(name=f"sync-{entity}", description=description, persist_result=False)
+    async def sync(
+        pair_id: PairId,
+        full: Full = False,
+        initiated_by: StartedBy = Trigger.MANUAL,
+        request_id: RequestId = None,
+    ) -> State:
+        return await run(pair_id, entity, full, initiated_by, request_id)
+
+    return sync
 
 
-@flow(name="sync-stock", persist_result=False)
-async def sync_stock(
-    pair_id: PairId,
-    full: Full = False,
-    initiated_by: StartedBy = Trigger.MANUAL,
-    request_id: RequestId = None,
-) -> State:
-    """Estoque por filial."""
-    return await run(pair_id, Entity.STOCK, full, initiated_by, request_id)
-
-
-@flow(name="sync-categories", persist_result=False)
-async def sync_categories(
-    pair_id: PairId,
-    full: Full = False,
-    initiated_by: StartedBy = Trigger.MANUAL,
-    request_id: RequestId = None,
-) -> State:
-    """Categorias."""
-    return await run(pair_id, Entity.CATEGORIES, full, initiated_by, request_id)
-
-
-@flow(name="sync-customers", persist_result=False)
-async def sync_customers(
-    pair_id: PairId,
-    full: Full = False,
-    initiated_by: StartedBy = Trigger.MANUAL,
-    request_id: RequestId = None,
-) -> State:
-    """Clientes."""
-    return await run(pair_id, Entity.CUSTOMERS, full, initiated_by, request_id)
-
-
-@flow(name="sync-orders", persist_result=False)
-async def sync_orders(
-    pair_id: PairId,
-    full: Full = False,
-    initiated_by: StartedBy = Trigger.MANUAL,
-    request_id: RequestId = None,
-) -> State:
-    """Pedidos com itens."""
-    return await run(pair_id, Entity.ORDERS, full, initiated_by, request_id)
-
-
-@flow(name="sync-invoices", persist_result=False)
-async def sync_invoices(
-    pair_id: PairId,
-    full: Full = False,
-    initiated_by: StartedBy = Trigger.MANUAL,
-    request_id: RequestId = None,
-) -> State:
-    """NFs."""
-    return await run(pair_id, Entity.INVOICES, full, initiated_by, request_id)
-
-
-@flow(name="sync-shipments", persist_result=False)
-async def sync_shipments(
-    pair_id: PairId,
-    full: Full = False,
-    initiated_by: StartedBy = Trigger.MANUAL,
-    request_id: RequestId = None,
-) -> State:
-    """Envios: cotação, etiqueta e rastreio."""
-    return await run(pair_id, Entity.SHIPMENTS, full, initiated_by, request_id)
-
-
-@flow(name="sync-bank_transactions", persist_result=False)
-async def sync_bank_transactions(
-    pair_id: PairId,
-    full: Full = False,
-    initiated_by: StartedBy = Trigger.MANUAL,
-    request_id: RequestId = None,
-) -> State:
-    """Extrato bancário."""
-    return await run(pair_id, Entity.BANK_TRANSACTIONS, full, initiated_by, request_id)
-
-
-@flow(name="sync-receivables", persist_result=False)
-async def sync_receivables(
-    pair_id: PairId,
-    full: Full = False,
-    initiated_by: StartedBy = Trigger.MANUAL,
-    request_id: RequestId = None,
-) -> State:
-    """Cobranças: boletos e Pix."""
-    return await run(pair_id, Entity.RECEIVABLES, full, initiated_by, request_id)
+sync_products = _flow(Entity.PRODUCTS, "Produtos com variações.")
+sync_stock = _flow(Entity.STOCK, "Estoque por filial.")
+sync_categories = _flow(Entity.CATEGORIES, "Categorias.")
+sync_customers = _flow(Entity.CUSTOMERS, "Clientes.")
+sync_orders = _flow(Entity.ORDERS, "Pedidos com itens.")
+sync_invoices = _flow(Entity.INVOICES, "NFs.")
+sync_shipments = _flow(Entity.SHIPMENTS, "Envios: cotação, etiqueta e rastreio.")
+sync_bank_transactions = _flow(Entity.BANK_TRANSACTIONS, "Extrato bancário.")
+sync_receivables = _flow(Entity.RECEIVABLES, "Cobranças: boletos e Pix.")
