@@ -59,7 +59,7 @@ async def probe(provider: Provider, settings: Settings, client: httpx.AsyncClien
     )
     refusal = _verdict(response, provider)
     if refusal is not None:
-        return replace(answer, message=refusal.message, advice=refusal.advice)
+        return replace(answer, message=redactor(refusal.message), advice=refusal.advice)
     checks = await _checks(provider, response, client)
     denied = [check.entity.label for check in checks if not check.ok]
     message = f"Sem acesso a: {', '.join(denied)}." if denied else "Conexão e credenciais válidas."
