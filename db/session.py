@@ -17,10 +17,13 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 
 from core.errors import DatabaseUnavailable
 
+# A process that stands still inside a transaction must not keep the run that takes over from its rows.
+_PATIENCE = "set_config('idle_in_transaction_session_timeout', '30s', true)"
 _AS_TENANT = text(
-    "SELECT set_config('role', 'cloudtosys_app', true), set_config('app.tenant_id', :tenant, true)"
+    "SELECT set_config('role', 'cloudtosys_app', true), set_config('app.tenant_id', :tenant, true),"
+    f" {_PATIENCE}"
 )
-_AS_DISPATCHER = text("SELECT set_config('role', 'cloudtosys_dispatcher', true)")
+_AS_DISPATCHER = text(f"SELECT set_config('role', 'cloudtosys_dispatcher', true), {_PATIENCE}")
 
 
 @lru_cache(maxsize=8)

@@ -85,6 +85,27 @@ async def test_tenants_do_not_mix_on_shared_connections(engine: AsyncEngine, ten
         assert own == {tenant.id}
 
 
+async def test_a_transaction_that_stands_still_is_ended_by_the_database(
+    engine: AsyncEngine, tenant: Tenant
+) -> None:
+    """It would keep its locks, and with them the run that takes over."""
+    patience = text("SHOW idle_in_transaction_session_timeout")
+    for transaction in (tenant_transaction(engine, tenant.id), system_transaction(engine)):
+        async with transaction as connection:
+            assert (await connection.execute(patience)).scalar_one() == "30s"
+    async with engine.begin() as connection:
+        assert (await connection.execute(patience)).scalar_one() == "0"
+
+    async def stand_still() -> None:
+        async with tenant_transaction(engine, tenant.id) as connection:
+            await connection.execute(text("SET LOCAL idle_in_transaction_session_timeout = '50ms'"))
+            await asyncio.sleep(0.5)
+            await connection.execute(patience)
+
+    with pytest.raises(DatabaseUnavailable):
+        await stand_still()
+
+
 @pytest.mark.parametrize(
     ("query", "index"),
     [

@@ -28,7 +28,7 @@ async def once(pair: UUID, entity: Entity, batch_size: int, *, full: bool = Fals
                 batch = rules.map_records(run.job, await rules.fetch(run.job, cursor))
                 cursor = await rules.upsert(run.job, await rules.transform(run.job, batch))
             await orphans.settle(run.job)
-    return run.status.value
+    return f"{run.status} {type(run.error).__name__}" if run.error else run.status.value
 
 
 if __name__ == "__main__":
