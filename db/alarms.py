@@ -24,6 +24,7 @@ SCHEDULER_SILENT = "scheduler_silent"
 NOTHING_ARRIVED = "nothing_arrived"
 CREDENTIAL_EXPIRING = "credential_expiring"
 CREDENTIAL_EXPIRED = "credential_expired"
+DELETION_GATE = "deletion_gate"
 LABELS = {
     MISSED_SLOT: "execução prevista não aconteceu",
     REPEATED_INTERRUPTION: "execuções interrompidas em sequência",
@@ -32,6 +33,7 @@ LABELS = {
     NOTHING_ARRIVED: "nada chegou",
     CREDENTIAL_EXPIRING: "credencial perto de vencer",
     CREDENTIAL_EXPIRED: "credencial vencida",
+    DELETION_GATE: "exclusões à espera de confirmação",
 }
 MOST_LINES = 20
 
@@ -74,6 +76,9 @@ _CALM = text(
     " WHERE p.id = a.pair_id AND p.enabled AND i.status = 'active' AND i.deleted_at IS NULL"
     " AND (:kind <> 'missed_slot' OR p.cadence <> 'manual')))"
 )
+_SAY = text(
+    "UPDATE sync.alarm SET message = :message WHERE pair_id = :pair AND kind = :kind AND closed_at IS NULL"
+)
 _OPEN_FOR_ALL = text(
     "INSERT INTO sync.alarm (tenant_id, kind, message) SELECT DISTINCT p.tenant_id, :kind, :message"
     " FROM sync.pair p WHERE p.enabled AND NOT EXISTS (SELECT FROM sync.alarm a"
@@ -114,6 +119,12 @@ async def raise_alarms(engine: AsyncEngine, kind: str, messages: Mapping[UUID, s
     """Open alarms of pairs, each with its message; returns how many were not open before."""
     async with system_transaction(engine) as connection:
         return await _open(connection, kind, messages, "pair")
+
+
+async def raise_within(connection: AsyncConnection, kind: str, pair_id: UUID, message: str) -> None:
+    """Open a pair's alarm, or renew its message, in the transaction of what it tells of."""
+    if not await _open(connection, kind, {pair_id: message}, "pair"):
+        await connection.execute(_SAY, {"kind": kind, "pair": pair_id, "message": message})
 
 
 async def keep_alarms(engine: AsyncEngine, kind: str, messages: Mapping[UUID, str], of: Of) -> int:

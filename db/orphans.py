@@ -10,10 +10,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from core.entities import Entity
 from core.orphans import MOST, gated
 from core.ports import Scan
+from db.alarms import DELETION_GATE, raise_within
 from db.ledger import Bound
-
-GATE = "deletion_gate"
-"""The alarm that keeps missed mappings as they are until a person has decided, or all are seen again."""
 
 _PAGE = text(
     "INSERT INTO sync.scan_page (tenant_id, pair_id, scan_id, external_ids)"
@@ -61,11 +59,6 @@ _COUNTS = text(
 )
 _HELD = text(
     "SELECT EXISTS (SELECT FROM sync.alarm WHERE pair_id = :pair AND kind = :kind AND closed_at IS NULL)"
-)
-_RAISE = text(
-    "INSERT INTO sync.alarm (tenant_id, integration_id, pair_id, kind, message)"
-    " VALUES (:tenant, :integration, :pair, :kind, :message)"
-    " ON CONFLICT (pair_id, kind) WHERE closed_at IS NULL DO UPDATE SET message = excluded.message"
 )
 _CALM = text(
     "UPDATE sync.alarm a SET closed_at = now() FROM sync.pair p WHERE a.pair_id = p.id AND a.kind = :kind"
@@ -128,7 +121,7 @@ async def missed(connection: AsyncConnection, bound: Bound) -> Sequence[str]:
     found = (await connection.execute(_MISSED, scope | {"limit": MOST + 1})).scalars().all()
     if not found:
         return []
-    held = {"pair": bound.pair_id, "kind": GATE}
+    held = {"pair": bound.pair_id, "kind": DELETION_GATE}
     if (await connection.execute(_HELD, held)).scalar_one():
         return []
     counts = (await connection.execute(_COUNTS, scope)).one()
@@ -162,11 +155,12 @@ async def orphan(
 
 async def calm(connection: AsyncConnection, integration_id: UUID, kind: str) -> None:
     """Close the gate where it has nothing left to hold."""
-    values = {"integration": integration_id, "entity": kind, "kind": GATE}
+    values = {"integration": integration_id, "entity": kind, "kind": DELETION_GATE}
     await connection.execute(_CALM, values)
 
 
 async def _hold(connection: AsyncConnection, bound: Bound) -> None:
+    """The alarm keeps missed mappings as they are until a person has decided, or all are seen again."""
     counts = (await connection.execute(_COUNTS, _scope(bound))).one()
     if not counts.missed:
         return
@@ -175,8 +169,7 @@ async def _hold(connection: AsyncConnection, bound: Bound) -> None:
         "foi alterado. Se foram mesmo excluídos no sistema externo, confirme; se não, verifique filtros e "
         "permissões da chave e libere-os em Mapeamentos."
     )
-    values = _scope(bound) | {"tenant": bound.tenant_id, "pair": bound.pair_id, "kind": GATE}
-    await connection.execute(_RAISE, values | {"message": message})
+    await raise_within(connection, DELETION_GATE, bound.pair_id, message)
 
 
 def _scope(bound: Bound) -> dict[str, Any]:

@@ -149,6 +149,9 @@ async def test_many_at_once_wait_for_a_person(shop: Shop, moving: Store) -> None
     assert shop.query(MISSING) == [(str(id_),) for id_ in hidden]
     [(message, closed_at)] = shop.query(GATE)
     assert "20 de 120" in message
+    [notice] = shop.query("SELECT subject, body FROM sync.notice")
+    assert notice.subject == "Loja Teste: exclusões à espera de confirmação"
+    assert "produtos · importar" in notice.body
     assert closed_at is None
     await scan(shop, read=False, hidden=hidden[:5])
     assert shop.query(MISSING) == [(str(id_),) for id_ in hidden[:5]]
