@@ -6,7 +6,9 @@ does not open there. Keys come newest first; all are tried for reading, the firs
 
 import hashlib
 import os
+from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from uuid import UUID
 
 import msgspec
@@ -42,24 +44,40 @@ class Sealed:
     key_id: str
 
 
-class Vault:
-    """Raises `InstallationError` for a keyring that is empty or malformed."""
+@dataclass(frozen=True, slots=True)
+class _Ring:
+    fernet: MultiFernet
+    newest: str
 
-    def __init__(self, keys: list[str]) -> None:
-        if not keys:
-            raise InstallationError(
-                "Nenhuma chave de criptografia: gere uma com `cloudtosys keys generate` e informe "
-                "CLOUDTOSYS_KEYS_FILE."
-            )
-        try:
-            self._fernet = MultiFernet([Fernet(key) for key in keys])
-        except ValueError:
-            raise InstallationError("O arquivo de chaves contém uma chave malformada.") from None
-        self.key_id = fingerprint(keys[0])
+
+class Vault:
+    """Raises `InstallationError` for a keyring that is empty or malformed.
+
+    With its `file` it follows what is written there: keys are rotated while runs are under way, which meet
+    what the rotation moved, and must leave nothing behind under a key that is about to go.
+    """
+
+    def __init__(self, keys: list[str], file: Path | None = None) -> None:
+        self._file = file
+        self._seen: tuple[int, ...] = ()
+        self._known = _ring(keys)
+
+    @property
+    def key_id(self) -> str:
+        """Of the newest key."""
+        return self._ring.newest
+
+    @property
+    def _ring(self) -> _Ring:
+        """A file that cannot be read now leaves the keys that are known."""
+        with suppress(OSError, InstallationError):
+            if self._file is not None and (mark := _mark(self._file)) != self._seen:
+                self._known, self._seen = _ring(self._file.read_text().split()), mark
+        return self._known
 
     def seal(self, tenant_id: UUID, integration_id: UUID, field: str, secret: str) -> Sealed:
         envelope = Envelope(1, str(tenant_id), str(integration_id), field, secret)
-        return Sealed(self._fernet.encrypt(msgspec.json.encode(envelope)), self.key_id)
+        return self.seal_payload(msgspec.json.encode(envelope))
 
     def open(self, tenant_id: UUID, integration_id: UUID, field: str, ciphertext: bytes) -> str:
         """Raises `WrongKey` when no key fits, or when the secret belongs to another place."""
@@ -73,20 +91,22 @@ class Vault:
         return envelope.secret
 
     def seal_payload(self, payload: bytes) -> Sealed:
-        return Sealed(self._fernet.encrypt(payload), self.key_id)
+        ring = self._ring
+        return Sealed(ring.fernet.encrypt(payload), ring.newest)
 
     def open_payload(self, ciphertext: bytes) -> bytes:
         return self._decrypt(ciphertext)
 
     def rotate(self, ciphertext: bytes) -> Sealed:
         """The same secret under the newest key."""
+        ring = self._ring
         try:
-            return Sealed(self._fernet.rotate(ciphertext), self.key_id)
+            return Sealed(ring.fernet.rotate(ciphertext), ring.newest)
         except InvalidToken:
             raise WrongKey("Uma credencial não abre com nenhuma das chaves informadas.") from None
 
     def canary(self) -> bytes:
-        return self._fernet.encrypt(CANARY)
+        return self._ring.fernet.encrypt(CANARY)
 
     def check(self, canary: bytes) -> None:
         """Refuse to start with the wrong keys. Raises `WrongKey`."""
@@ -95,7 +115,7 @@ class Vault:
 
     def _decrypt(self, ciphertext: bytes) -> bytes:
         try:
-            return self._fernet.decrypt(ciphertext)
+            return self._ring.fernet.decrypt(ciphertext)
         except InvalidToken:
             raise WrongKey(
                 "As chaves de criptografia não abrem o que está gravado. Restaure o arquivo de chaves "
@@ -122,4 +142,22 @@ def from_environment(environment: Environment) -> Vault:
         raise InstallationError("O arquivo de chaves (CLOUDTOSYS_KEYS_FILE) não pôde ser lido.") from None
     if mode & 0o077 and os.name == "posix":
         raise InstallationError("O arquivo de chaves está aberto a outros usuários: restrinja com chmod 600.")
-    return Vault(lines)
+    return Vault(lines, environment.keys_file)
+
+
+def _ring(keys: list[str]) -> _Ring:
+    if not keys:
+        raise InstallationError(
+            "Nenhuma chave de criptografia: gere uma com `cloudtosys keys generate` e informe "
+            "CLOUDTOSYS_KEYS_FILE."
+        )
+    try:
+        return _Ring(MultiFernet([Fernet(key) for key in keys]), fingerprint(keys[0]))
+    except ValueError:
+        raise InstallationError("O arquivo de chaves contém uma chave malformada.") from None
+
+
+def _mark(file: Path) -> tuple[int, ...]:
+    """Changes with the file, whether it is edited or replaced."""
+    found = file.stat()
+    return found.st_ino, found.st_mtime_ns, found.st_size
