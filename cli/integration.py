@@ -75,6 +75,13 @@ def create(
             help="Bidirecional, quando os dois lados mudam: erp, externo, recente ou perguntar (padrão).",
         ),
     ] = None,
+    simulation: Annotated[
+        bool,
+        Option(
+            "--simulation/--no-simulation",
+            help="A primeira execução de cada par só conta o que faria (padrão), ou já grava.",
+        ),
+    ] = True,
     credentials_file: FileOption = None,
     settings: Settings = None,
     tenant: words.Tenant = "",
@@ -108,9 +115,12 @@ def create(
                 branch_id=branch_id,
                 matching=matching or Matching.SKU,
                 policy=policy or ConflictPolicy.ASK,
+                simulate=simulation,
             )
             found = await admin.create_integration(engine, from_environment(environment), draft)
             print(f"Integração {name} criada: id {found}.")
+            if simulation:
+                print("A primeira execução de cada par é uma simulação e nada grava; a segunda grava.")
             await follow_up(engine)
 
     asyncio.run(work())

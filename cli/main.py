@@ -24,6 +24,11 @@ COMMANDS = {
     "integration": ("cli.integration", "Integrações: contas conectadas de sistemas externos."),
     "pair": ("cli.pair", "Pares: integração × entidade × direção, com sua frequência."),
     "run": ("cli.run", "Executa um par agora."),
+    "cancel": ("cli.request", "Cancela uma execução em andamento, ou um pedido."),
+    "simulate": ("cli.request", "Simula um par: conta o que mudaria e não grava nada."),
+    "backfill": ("cli.request", "Lê de novo o que mudou em um período."),
+    "request": ("cli.request", "Pedidos: reprocessamentos, cargas retroativas e simulações."),
+    "issue": ("cli.issue", "Issues: registros que falharam; reprocessar e corrigir."),
     "logs": ("cli.logs", "Logs de sincronização."),
     "log": ("cli.log", "Ações sobre um log: resolver, exportar, abrir ticket."),
     "ticket": ("cli.ticket", "Tickets de suporte."),
@@ -37,7 +42,7 @@ COMMANDS = {
 HELP = "CloudToSys Integrações: conecta o ERP a lojas, marketplaces, bancos e outros sistemas."
 EPILOG = (
     "Código de saída: 0 feito · 1 não foi possível (causa e solução em stderr) · 2 comando errado · "
-    "3 a execução não terminou com sucesso (run --wait) · 130 Ctrl-C."
+    "3 a execução não terminou com sucesso (--wait) · 130 Ctrl-C."
 )
 
 

@@ -76,7 +76,9 @@ async def _run(
     row = labelled(log)
     output.show([row], COLUMNS, as_json=as_json, empty="")
     if log["message"]:
-        print(f"{log['message']}\nCausa: {log['cause']}\nSolução: {log['remedy']}", file=sys.stderr)
+        print(log["message"], file=sys.stderr)
+    if log["cause"]:
+        print(f"Causa: {log['cause']}\nSolução: {log['remedy']}", file=sys.stderr)
     return RunStatus(log["status"])
 
 

@@ -1,7 +1,9 @@
 """What people type for entities, directions and frequencies: our words or the Portuguese ones."""
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Annotated, TypeVar
+from zoneinfo import ZoneInfo
 
 from typer import Argument, BadParameter, Option
 
@@ -17,6 +19,8 @@ from core.entities import (
 from core.ports import VARIANTS
 
 Word = TypeVar("Word")
+
+ZONE = ZoneInfo("America/Sao_Paulo")
 
 ENTITIES = {
     "produtos": Entity.PRODUCTS,
@@ -123,6 +127,19 @@ def conflict_state(typed: str) -> str:
 
 def proposal_state(typed: str) -> str:
     return _meant(PROPOSAL_STATES, typed, ", ".join(PROPOSAL_STATES))
+
+
+def issue_state(typed: str) -> str:
+    return _meant({name: name for name in ("open", "resolved")}, typed, "open, resolved")
+
+
+def moment(typed: str) -> datetime:
+    """A date or a time of São Paulo, unless it says its zone."""
+    try:
+        found = datetime.fromisoformat(typed.strip())
+    except ValueError:
+        raise BadParameter(f"{typed!r} não é uma data; use 2026-01-31 ou 2026-01-31T14:30.") from None
+    return (found if found.tzinfo else found.replace(tzinfo=ZONE)).astimezone(UTC)
 
 
 def _meant(words: Mapping[str, Word], typed: str, usual: str) -> Word:

@@ -64,7 +64,9 @@ def map_records(job: Job, batch: Outbatch) -> Outbatch:
             batch.issues.append(_malformed(row, error))
             continue
         found = tree(corrected.record, fields)
-        batch.items.append(Item(corrected, found, tree_hash(found, version)))
+        item = Item(corrected, found, tree_hash(found, version))
+        item.source = row.record if corrected is not row else None
+        batch.items.append(item)
     batch.rows = ()
     return batch
 

@@ -17,7 +17,8 @@ from core.trees import Tree
 @dataclass(slots=True)
 class Item:
     """An ERP record on its way out. `target` is what the external system should hold, `fields` what is
-    written of it; `seen` is the external side the decision was made on."""
+    written of it; `seen` is the external side the decision was made on, `source` the ERP's own record where
+    a person corrected it."""
 
     row: Projected
     tree: Tree
@@ -26,6 +27,7 @@ class Item:
     external_id: str | None = None
     seen: Record | None = None
     revision: str | None = None
+    source: Record | None = None
     target: Record | None = None
     fields: frozenset[str] = frozenset()
     intent: UUID | None = None
@@ -70,6 +72,6 @@ def issue(item: Item, error: BaseException) -> Issue:
     """A record that could not be written."""
     if not isinstance(error, SyncError):
         error = RecordError("O registro externo tem um campo ausente ou de tipo inesperado.", field="")
-    record = item.target or item.row.record
+    record = item.source or item.row.record
     external_id = item.external_id or (item.link.external_id if item.link else "")
     return Issue(external_id, error, msgspec.json.encode(record), item.row.internal_id)

@@ -72,8 +72,9 @@ _PAIRS = text(
     " WHERE i.deleted_at IS NULL ORDER BY lower(i.name), p.entity, p.direction"
 )
 _NEW_PAIR = text(
-    "INSERT INTO sync.pair (tenant_id, integration_id, entity, direction, cadence, conflict_policy)"
-    " VALUES (:tenant, :id, :entity, :direction, :cadence, :policy)"
+    "INSERT INTO sync.pair (tenant_id, integration_id, entity, direction, cadence, conflict_policy,"
+    " simulate_next)"
+    " VALUES (:tenant, :id, :entity, :direction, :cadence, :policy, :simulate)"
 )
 _PAIR = text(
     "UPDATE sync.pair SET enabled = coalesce(CAST(:enabled AS boolean), enabled),"
@@ -132,7 +133,8 @@ class PairRow:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Draft:
     """An integration to be made. `settings` without secrets; `pairs`: entities with their cadence; an entity
-    that is not in `directions` goes the integration's way."""
+    that is not in `directions` goes the integration's way. With `simulate` the first run of a pair writes
+    nothing."""
 
     tenant_id: UUID
     provider: str
@@ -145,6 +147,7 @@ class Draft:
     directions: Mapping[Entity, Direction] = field(default_factory=dict)
     matching: Matching = Matching.SKU
     policy: ConflictPolicy = ConflictPolicy.ASK
+    simulate: bool = False
     branch_id: UUID | None = None
 
 
@@ -207,6 +210,7 @@ async def create_integration(engine: AsyncEngine, vault: Vault, draft: Draft) ->
                     "direction": draft.directions.get(entity, draft.direction).value,
                     "cadence": cadence.value,
                     "policy": draft.policy.value,
+                    "simulate": draft.simulate,
                 }
                 await connection.execute(_NEW_PAIR, values | pair)
             details = {"provider": draft.provider, "entities": [entity.value for entity in draft.pairs]}

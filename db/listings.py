@@ -13,6 +13,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from core.entities import Entity, RunStatus
+from core.errors import ConfigurationError
 from db.session import system_transaction, tenant_transaction
 
 POLL_SECONDS = 0.2
@@ -30,7 +31,8 @@ _LOG_COLUMNS = (
     "l.id, l.integration_id, i.name AS integration, l.entity, l.direction, l.status, l.initiated_by,"
     " l.started_at, l.ended_at, CAST(l.duration_seconds AS float8) AS seconds, l.processed, l.success,"
     " l.created, l.updated, l.skipped, l.errors, l.error_class, l.message, l.cause, l.remedy, l.flow_run_id,"
-    " l.full_scan, l.total, l.details, l.resolved_at, l.resolved_by, l.resolved_reason"
+    " l.full_scan, l.total, l.details, l.resolved_at, l.resolved_by, l.resolved_reason,"
+    " l.dry_run, l.request_id, l.parent_id"
 )
 _LOGS = (
     f"SELECT {_LOG_COLUMNS} FROM sync.sync_log l JOIN sync.integration i ON i.id = l.integration_id"  # noqa: S608
@@ -51,6 +53,10 @@ _UNRESOLVED = (
     " AND n.started_at > l.started_at AND n.status IN ('success', 'partial') AND NOT n.dry_run)))"
 )
 _NEWEST_FIRST = " ORDER BY l.started_at DESC, l.id DESC LIMIT :limit"
+_LOG = text(
+    f"SELECT {_LOG_COLUMNS} FROM sync.sync_log l JOIN sync.integration i ON i.id = l.integration_id"  # noqa: S608
+    " WHERE l.id = :log"
+)
 _ENDED = text(
     f"SELECT {_LOG_COLUMNS} FROM sync.sync_log l JOIN sync.integration i ON i.id = l.integration_id"  # noqa: S608
     " WHERE l.flow_run_id = :run AND l.status <> 'running'"
@@ -125,6 +131,15 @@ async def provider_of(engine: AsyncEngine, tenant_id: UUID, log_id: UUID) -> tup
     async with tenant_transaction(engine, tenant_id) as connection:
         row = (await connection.execute(_PROVIDER, {"log": log_id})).one_or_none()
     return (row.provider, row.flow_run_id) if row else None
+
+
+async def log(engine: AsyncEngine, tenant_id: UUID, log_id: UUID) -> Row:
+    """One log. Raises `ConfigurationError` for one that does not exist."""
+    async with tenant_transaction(engine, tenant_id) as connection:
+        row = (await connection.execute(_LOG, {"log": log_id})).one_or_none()
+    if row is None:
+        raise ConfigurationError(f"Não há log {log_id}.")
+    return _labelled(dict(row._mapping))
 
 
 async def ended(engine: AsyncEngine, flow_run_id: UUID, seconds: float) -> Row | None:
