@@ -1,5 +1,7 @@
 """A request's run asked for at once, where Prefect answers."""
 
+import sys
+
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from cli.installation import orchestrator
@@ -7,7 +9,7 @@ from core.errors import SyncError
 from db.requests import Request
 
 
-async def run_now(engine: AsyncEngine, request: Request) -> None:
+async def run_now(engine: AsyncEngine, request: Request, *, quiet: bool = False) -> None:
     """Where Prefect does not answer the sentinel does it within a minute of its return."""
     try:
         async with orchestrator(engine) as prefect:
@@ -18,6 +20,8 @@ async def run_now(engine: AsyncEngine, request: Request) -> None:
                 idempotency_key=request.key,
             )
     except SyncError as error:
-        print(f"Pedido guardado ({error.message}) A sentinela o executa quando puder.")
-    else:
+        told = f"Pedido guardado ({error.message}) A sentinela o executa quando puder."
+        print(told, file=sys.stderr if quiet else sys.stdout)
+        return
+    if not quiet:
         print(f"Execução pedida: {run}")

@@ -75,13 +75,13 @@ def create(
             help="Bidirecional, quando os dois lados mudam: erp, externo, recente ou perguntar (padrão).",
         ),
     ] = None,
-    simulation: Annotated[
+    write_at_once: Annotated[
         bool,
         Option(
-            "--simulation/--no-simulation",
-            help="A primeira execução de cada par só conta o que faria (padrão), ou já grava.",
+            "--no-simulation",
+            help="A primeira execução de cada par já grava, em vez de só contar o que faria.",
         ),
-    ] = True,
+    ] = False,
     credentials_file: FileOption = None,
     settings: Settings = None,
     tenant: words.Tenant = "",
@@ -115,11 +115,11 @@ def create(
                 branch_id=branch_id,
                 matching=matching or Matching.SKU,
                 policy=policy or ConflictPolicy.ASK,
-                simulate=simulation,
+                simulate=not write_at_once,
             )
             found = await admin.create_integration(engine, from_environment(environment), draft)
             print(f"Integração {name} criada: id {found}.")
-            if simulation:
+            if not write_at_once:
                 print("A primeira execução de cada par é uma simulação e nada grava; a segunda grava.")
             await follow_up(engine)
 

@@ -11,10 +11,10 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from typer import Exit, Option
 
 from cli import output
-from cli.installation import orchestrator
+from cli.asking import run_now
 from cli.logs import labelled
 from core.entities import Direction, Entity, RequestKind, RunStatus
-from core.errors import ConfigurationError, SyncError
+from core.errors import ConfigurationError
 from db import listings, requests
 from db.requests import Request
 
@@ -66,12 +66,12 @@ async def follow(
     """
     if not seconds:
         for request in _first_of_each_pair(asked):
-            await _trigger(engine, request)
+            await run_now(engine, request, quiet=True)
         await _show_asked(engine, tenant_id, asked, as_json=as_json)
         return
     rows = []
     for request in asked:
-        await _trigger(engine, request)
+        await run_now(engine, request, quiet=True)
         rows.append(await _ended(engine, tenant_id, request, seconds))
     output.show(rows, RESULT, as_json=as_json, empty="")
     for row in rows:
@@ -96,20 +96,6 @@ def shown(row: dict[str, Any]) -> dict[str, Any]:
 def _first_of_each_pair(asked: Sequence[Request]) -> list[Request]:
     """Prefect cancels a second run of a pair that is under way; the sentinel starts it afterwards."""
     return list({request.pair_id: request for request in reversed(asked)}.values())
-
-
-async def _trigger(engine: AsyncEngine, request: Request) -> None:
-    """Where Prefect does not answer the sentinel does it within a minute of its return."""
-    try:
-        async with orchestrator(engine) as prefect:
-            await prefect.trigger(
-                request.pair_id,
-                initiated_by=request.kind.trigger,
-                request_id=request.id,
-                idempotency_key=request.key,
-            )
-    except SyncError as error:
-        print(f"Pedido guardado ({error.message}) A sentinela o executa quando puder.", file=sys.stderr)
 
 
 async def _show_asked(

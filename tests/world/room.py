@@ -77,7 +77,9 @@ class Room:
         return made
 
     @asynccontextmanager
-    async def open(self, entity: Entity, direction: Direction, *, full: bool = False) -> AsyncIterator[Run]:
+    async def open(
+        self, entity: Entity, direction: Direction, *, full: bool = False, request: uuid.UUID | None = None
+    ) -> AsyncIterator[Run]:
         async with open_run(
             self.pairs[entity],
             entity,
@@ -86,6 +88,7 @@ class Room:
             initiated_by=Trigger.MANUAL,
             flow_run_id=None,
             slot_at=None,
+            request_id=request,
         ) as run:
             assert run is not None
             yield run

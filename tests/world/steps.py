@@ -2,7 +2,7 @@
 
 import asyncio
 
-from core import engine, exporting, orphans, settling
+from core import engine, exporting, orphans, selecting, settling
 from core.batch import Job
 from core.entities import Direction
 from core.outgoing import Outbatch
@@ -21,6 +21,8 @@ async def import_all(job: Job) -> None:
         batch = engine.map_records(job, await engine.fetch(job, cursor))
         cursor = await engine.upsert(job, await engine.transform(job, batch))
     await orphans.settle(job)
+    if (due := await selecting.fetch_due(job)) is not None:
+        await engine.upsert(job, await engine.transform(job, engine.map_records(job, due)))
 
 
 async def export_all(job: Job) -> None:
