@@ -96,7 +96,8 @@ def create(
     async def work() -> None:
         async with database() as engine:
             environment = read()
-            Guard(environment.private_hosts, environment.plain_http).check_url(base_url)
+            if not kind.by_migration:
+                Guard(environment.private_hosts, environment.plain_http).check_url(base_url)
             owner = await chosen.tenant(engine, tenant)
             branch_id = await admin.find_branch(engine, owner.id, branch) if branch else None
             others = credentials.settings(kind, settings or [])
@@ -183,7 +184,8 @@ def update(
             found = await _find(engine, tenant, integration)
             environment, kind = read(), get(found.provider)
             url = base_url or found.base_url or ""
-            Guard(environment.private_hosts, environment.plain_http).check_url(url)
+            if not kind.by_migration:
+                Guard(environment.private_hosts, environment.plain_http).check_url(url)
             secrets = credentials.credentials(kind, credentials_file, ask=ask)
             vault = from_environment(environment)
             await admin.change_access(engine, vault, found, base_url=url, secrets=secrets)

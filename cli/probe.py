@@ -3,10 +3,12 @@
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from cli import output
-from core.probe import ProbeResult, probe
+from core.probe import ProbeResult, checked, probe
 from db import admin
 from db.settings import read
-from tasks.connection import Account, connected
+from db.vault import from_environment
+from providers.registry import get
+from tasks.connection import Account, connected, read_settings
 
 
 async def run(engine: AsyncEngine, integration: admin.IntegrationRow, *, as_json: bool) -> bool:
@@ -15,8 +17,13 @@ async def run(engine: AsyncEngine, integration: admin.IntegrationRow, *, as_json
     if integration.base_url:
         settings["base_url"] = integration.base_url
     account = Account(integration.tenant_id, integration.id, integration.provider, settings)
-    async with connected(read(), engine, account) as connection:
-        result = await probe(connection.provider, connection.settings, connection.http)
+    provider, environment = get(integration.provider), read()
+    if provider.by_migration:
+        secrets = await read_settings(engine, from_environment(environment), account)
+        result = await checked(provider, secrets)
+    else:
+        async with connected(environment, engine, account) as connection:
+            result = await probe(connection.provider, connection.settings, connection.http)
     if as_json:
         output.print_json(_row(result))
     else:

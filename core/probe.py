@@ -66,6 +66,18 @@ async def probe(provider: Provider, settings: Settings, client: httpx.AsyncClien
     return replace(answer, ok=not denied, message=message, checks=checks)
 
 
+async def checked(provider: Provider, settings: Settings) -> ProbeResult:
+    """Testar Conexão of a system that is not reached over HTTP. Never raises `SyncError`."""
+    began = time.perf_counter()
+    try:
+        said = (
+            await provider.check(settings) if provider.check else "Nada a testar: os arquivos são enviados."
+        )
+    except SyncError as error:
+        return _failed(error, time.perf_counter() - began)
+    return ProbeResult(ok=True, message=said, seconds=time.perf_counter() - began)
+
+
 async def _ask(provider: Provider, client: httpx.AsyncClient) -> httpx.Response:
     wanted = provider.probe
     if wanted.body is None:

@@ -294,6 +294,9 @@ class Provider:
     `decode` reads an answer that is no JSON; it raises ValueError for what it cannot read. `refusal` finds an
     error in a 2xx answer (nothing was done then, unless it is a `TransientError`), `pause` the seconds of
     silence that an answer asks for (a cost bucket that runs low).
+
+    `by_migration`: a legacy system without HTTP, read once by the legacy migration from a file or database;
+    its Testar Conexão is `check`, which says what it found and raises the classes of `core.errors`.
     """
 
     key: str
@@ -317,6 +320,8 @@ class Provider:
     error_message: str = "message"
     fastest: Cadence = Cadence.EVERY_5_MIN
     fastest_reason: str = ""
+    by_migration: bool = False
+    check: Callable[[Settings], Awaitable[str]] | None = None
 
     def __post_init__(self) -> None:
         if not re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", self.key):
@@ -326,7 +331,7 @@ class Provider:
         names = [setting.name for setting in self.settings]
         if len(names) != len(set(names)):
             raise ValueError(f"{self.key}: a setting is declared twice")
-        if (self.auth is None) == (self.oauth is None):
+        if (self.auth is None) == (self.oauth is None) and not self.by_migration:
             raise ValueError(f"{self.key}: either auth or oauth")
         if not self.resources:
             raise ValueError(f"{self.key}: no resource")

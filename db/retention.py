@@ -25,6 +25,11 @@ _STEPS = {
     "notices": "DELETE FROM sync.notice WHERE id IN (SELECT n.id FROM sync.notice n"
     " WHERE n.created_at < now() - interval '180 days' AND NOT EXISTS (SELECT FROM sync.notice_delivery d"
     " WHERE d.notice_id = n.id AND d.state = 'pending') LIMIT :step)",
+    "migrations": "DELETE FROM sync.migration WHERE id IN (SELECT id FROM sync.migration"
+    " WHERE created_at < now() - interval '90 days' AND state <> 'running' LIMIT :step)",
+    "legacy_files": "DELETE FROM sync.legacy_file WHERE id IN (SELECT f.id FROM sync.legacy_file f"
+    " WHERE f.created_at < now() - interval '1 day'"
+    " AND NOT EXISTS (SELECT FROM sync.migration m WHERE m.file_id = f.id) LIMIT :step)",
     # Of scans that another one took the place of; a scan that ends throws its own away.
     "scan_pages": "DELETE FROM sync.scan_page WHERE id IN (SELECT p.id FROM sync.scan_page p"
     " WHERE NOT EXISTS (SELECT FROM sync.cursor c WHERE c.pair_id = p.pair_id AND c.scan_id = p.scan_id)"
@@ -45,6 +50,8 @@ class Swept:
     run_requests: int = 0
     overrides: int = 0
     notices: int = 0
+    migrations: int = 0
+    legacy_files: int = 0
     scan_pages: int = 0
     webhook_events: int = 0
 

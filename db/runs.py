@@ -188,6 +188,7 @@ async def open_run(
     slot_at: datetime | None,
     lease_seconds: float,
     request_id: UUID | None = None,
+    dry_run: bool = False,
 ) -> Lease | None:
     """Take the lease, and the request where there is one, and start a log.
 
@@ -228,7 +229,7 @@ async def open_run(
         await connection.execute(_DEAD, {"pair": pair.id})
         if request is not None:
             log |= {"parent": request.parent_log_id, "initiated_by": _trigger(request, initiated_by).value}
-        dry_run = pair.simulate_next if request is None else request.kind is RequestKind.SIMULATION
+        dry_run = dry_run or _dry(pair, request)
         await connection.execute(_LOG, {**log, "dry_run": dry_run, "status": "running", "message": ""})
         row = (await connection.execute(_CURSOR, {"pair": pair.id})).one_or_none()
         opened_at = (await connection.execute(text("SELECT now()"))).scalar_one()
@@ -336,6 +337,10 @@ async def read_branch(engine: AsyncEngine, pair: PairRow) -> UUID:
     if branch is None:
         raise ConfigurationError("O tenant não tem filial padrão: vincule uma filial à integração.")
     return UUID(str(branch))
+
+
+def _dry(pair: PairRow, request: Request | None) -> bool:
+    return pair.simulate_next if request is None else request.kind is RequestKind.SIMULATION
 
 
 def _trigger(request: Request, asked: Trigger) -> Trigger:

@@ -18,6 +18,7 @@ from db import ledger, models, orphans, rows
 from db.bulk import upsert
 from db.exports import PgErp
 from db.ledger import Bound
+from db.legacy import Rejections
 from db.overrides import lapse
 from db.session import tenant_transaction
 from db.vault import Vault
@@ -71,10 +72,19 @@ _GONE_VARIANTS = text(
 
 
 class PgStore:
-    """`erp` serves a two-way pair: what it notes goes into the same transaction."""
+    """`erp` serves a two-way pair, `rejections` a legacy migration: what they note goes into the same
+    transaction."""
 
-    def __init__(self, engine: AsyncEngine, vault: Vault, bound: Bound, erp: PgErp | None = None) -> None:
+    def __init__(
+        self,
+        engine: AsyncEngine,
+        vault: Vault,
+        bound: Bound,
+        erp: PgErp | None = None,
+        rejections: Rejections | None = None,
+    ) -> None:
         self._erp = erp
+        self._rejections = rejections
         self._engine = engine
         self._vault = vault
         self._bound = bound
@@ -148,6 +158,8 @@ class PgStore:
                 await ledger.resolve(connection, bound, external_ids=in_step)
                 await ledger.record_issues(connection, self._vault, bound, failed)
                 await lapse(connection, lapsed)
+            if self._rejections is not None:
+                await self._rejections.note(connection, failed)
             await ledger.advance(connection, bound, cursor, counts, total)
         return counts
 

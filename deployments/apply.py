@@ -17,7 +17,7 @@ from core.errors import ConfigurationError
 from db.deploy import PairState, alone, keep_deployments, read_deployment, read_pairs
 from deployments.client import TAG, Api, Json, PrefectRefused, moment, pair_of
 from deployments.desired import SLUG, Desired, desired, differences, pool
-from deployments.fixed import DISCOVERY, FIXED, Fixed
+from deployments.fixed import DISCOVERY, FIXED, MIGRATION, Fixed
 
 AT_ONCE = 8
 
@@ -102,7 +102,15 @@ class Prefect:
 
     async def discover(self, pair_id: UUID, discovery_id: UUID, *, apply: bool = False) -> UUID:
         """Ask for a discovery now; returns the flow run's id. Raises `PrefectUnavailable`."""
-        path = f"/deployments/name/{DISCOVERY.flow}/{DISCOVERY.name}"
+        parameters = {"pair_id": str(pair_id), "discovery_id": str(discovery_id), "apply": apply}
+        return await self._run_fixed(DISCOVERY, parameters)
+
+    async def migrate(self, migration_id: UUID, *, apply: bool = False) -> UUID:
+        """Ask for a legacy migration now; returns the flow run's id. Raises `PrefectUnavailable`."""
+        return await self._run_fixed(MIGRATION, {"migration_id": str(migration_id), "apply": apply})
+
+    async def _run_fixed(self, fixed: Fixed, parameters: Json) -> UUID:
+        path = f"/deployments/name/{fixed.flow}/{fixed.name}"
         try:
             found = await self._api.call("GET", path)
         except PrefectRefused as error:
@@ -110,10 +118,7 @@ class Prefect:
                 raise
             await self.reconcile()
             found = await self._api.call("GET", path)
-        body: Json = {
-            "parameters": {"pair_id": str(pair_id), "discovery_id": str(discovery_id), "apply": apply},
-            "state": {"type": "SCHEDULED", "name": "Scheduled"},
-        }
+        body: Json = {"parameters": parameters, "state": {"type": "SCHEDULED", "name": "Scheduled"}}
         return UUID((await self._api.call("POST", f"/deployments/{found['id']}/create_flow_run", body))["id"])
 
     async def cancel(self, flow_run_id: UUID) -> None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from deployments.cadence import ZONE
 from deployments.client import Json
 from deployments.desired import VERSION, Desired
-from deployments.form import discovery_form
+from deployments.form import discovery_form, migration_form
 
 SYSTEM_TAG = "cloudtosys-system"
 
@@ -47,6 +47,13 @@ DISCOVERY = Fixed(
     "e-mail, número, slug ou nome.",
     form=discovery_form(),
 )
+MIGRATION = Fixed(
+    flow="legacy-migration",
+    name="Migração de legado",
+    entrypoint="flows.migration.legacy_migration",
+    description="Lê uma vez uma planilha ou tabela de um ERP antigo: simula, ou grava no ERP.",
+    form=migration_form(),
+)
 FIXED = (
     Fixed(
         flow="housekeeping",
@@ -57,4 +64,5 @@ FIXED = (
         cron="20 5 * * *",
     ),
     DISCOVERY,
+    MIGRATION,
 )

@@ -82,3 +82,29 @@ def discovery_form() -> Json:
         "required": ["pair_id"],
         "definitions": {},
     }
+
+
+def migration_form() -> Json:
+    """As `form`, for `migration_id` and `apply` of a legacy migration."""
+    return {
+        "title": "Migração de legado",
+        "type": "object",
+        "properties": {
+            "migration_id": {
+                "title": "Migração",
+                "description": "O id que `cloudtosys migrate-legacy` ou o console mostra.",
+                "type": "string",
+                "format": "uuid",
+                "position": 0,
+            },
+            "apply": {
+                "title": "Gravar",
+                "description": "Grava no ERP; sem isto, só simula e conta.",
+                "type": "boolean",
+                "default": False,
+                "position": 1,
+            },
+        },
+        "required": ["migration_id"],
+        "definitions": {},
+    }

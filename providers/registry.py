@@ -9,11 +9,15 @@ from importlib import import_module
 
 from core.errors import ConfigurationError
 from core.spec import Provider
+from providers.legacy_excel import LEGACY_EXCEL
+from providers.legacy_sql import LEGACY_SQL
 from providers.woocommerce import WOOCOMMERCE
 
 _ADDED = filter(None, os.environ.get("CLOUDTOSYS_PROVIDERS", "").split(","))
 PROVIDERS: tuple[Provider, ...] = (
     WOOCOMMERCE,
+    LEGACY_EXCEL,
+    LEGACY_SQL,
     *(provider for name in _ADDED for provider in import_module(name).PROVIDERS),
 )
 

@@ -49,11 +49,7 @@ async def connected(
 ) -> AsyncIterator[Connection]:
     """Raises `ConfigurationError` when a setting is missing, `WrongKey`, `AddressRefused`."""
     provider, vault = get(account.provider), from_environment(environment)
-    secrets = await read_secrets(database, vault, account.tenant_id, account.integration_id)
-    settings = {**account.settings, **secrets}
-    missing = [s.label for s in provider.settings if s.required and not settings.get(s.name)]
-    if missing:
-        raise ConfigurationError(f"Falta preencher: {', '.join(missing)}.")
+    settings = await read_settings(database, vault, account)
     async with AsyncExitStack() as opened:
         auth = await _auth(opened, environment, database, vault, account, provider, settings)
         http = await opened.enter_async_context(_client(environment, provider, settings, auth))
@@ -61,6 +57,17 @@ async def connected(
         limiter = PgLimiter(database, provider.rate_key(settings), rate)
         source = HttpSource(provider, settings, http, limiter, concurrency=rate.concurrency)
         yield Connection(provider, settings, http, source, rate)
+
+
+async def read_settings(database: AsyncEngine, vault: Vault, account: Account) -> Settings:
+    """Settings and secrets. Raises `ConfigurationError` when one is missing, `WrongKey`."""
+    secrets = await read_secrets(database, vault, account.tenant_id, account.integration_id)
+    settings = {**account.settings, **secrets}
+    wanted = get(account.provider).settings
+    missing = [s.label for s in wanted if s.required and not settings.get(s.name)]
+    if missing:
+        raise ConfigurationError(f"Falta preencher: {', '.join(missing)}.")
+    return settings
 
 
 async def _auth(

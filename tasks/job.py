@@ -28,6 +28,7 @@ from providers.registry import get
 from tasks.asked import prepare
 from tasks.connection import Account, connected
 from tasks.failures import without_data
+from tasks.migration import is_dry, migrating
 
 
 class Run:
@@ -116,6 +117,7 @@ async def open_run(
         slot_at=slot_at,
         lease_seconds=environment.lease_seconds,
         request_id=request_id,
+        dry_run=await is_dry(database, pair),
     )
     if lease is None:
         yield None
@@ -173,6 +175,11 @@ async def _job(
     vault = from_environment(environment)
     account = Account(pair.tenant_id, pair.integration_id, pair.provider, pair.settings)
     branch_id = await runs.read_branch(database, pair)
+    if provider.by_migration:
+        bound = _bound(lease, branch_id, None)
+        async with migrating(environment, database, vault, account, bound, lease) as migrated:
+            yield migrated
+        return
     bound = _bound(lease, branch_id, provider.resources[pair.entity].fields)
     erp = None
     if pair.direction is not Direction.IMPORT:

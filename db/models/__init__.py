@@ -18,6 +18,7 @@ from db.models.erp import (
     stock_level,
     tenant,
 )
+from db.models.legacy import legacy_file, legacy_file_part, migration, migration_rejection
 from db.models.notices import channel, notice, notice_delivery
 from db.models.runs import alarm, issue, record_override, run_request, scan_page, support_ticket, sync_log
 from db.models.sync import (
@@ -54,10 +55,14 @@ __all__ = [
     "integration",
     "invoice",
     "issue",
+    "legacy_file",
+    "legacy_file_part",
     "mapping",
     "mapping_snapshot",
     "membership",
     "metadata",
+    "migration",
+    "migration_rejection",
     "notice",
     "notice_delivery",
     "order",

@@ -13,10 +13,12 @@ from prefect.utilities.callables import parameter_schema
 from core.entities import Cadence, Direction, Entity, IntegrationStatus
 from core.errors import ConfigurationError
 from db.deploy import PairState
+from deployments.client import Json
 from deployments.desired import POOLS, desired, pool
 from deployments.fixed import FIXED
-from deployments.form import discovery_form, form
+from deployments.form import discovery_form, form, migration_form
 from flows.discovery import discover
+from flows.migration import legacy_migration
 
 ROOT = Path(__file__).parents[2]
 
@@ -90,9 +92,11 @@ def test_the_work_pool_is_chosen_by_the_environment(monkeypatch: pytest.MonkeyPa
         pool()
 
 
-def test_the_form_of_discovery_is_that_of_its_flow() -> None:
-    derived = parameter_schema(discover).model_dump_for_openapi()
-    ours = discovery_form()
+@pytest.mark.parametrize(
+    ("flow", "ours"), [(discover, discovery_form()), (legacy_migration, migration_form())]
+)
+def test_the_form_of_a_fixed_deployment_is_that_of_its_flow(flow: Any, ours: Json) -> None:
+    derived = parameter_schema(flow).model_dump_for_openapi()
     assert ours["required"] == derived["required"]
     assert ours["properties"].keys() == derived["properties"].keys()
     for key, field in derived["properties"].items():

@@ -111,7 +111,7 @@ async def connected(provider: Provider, stand: Stand) -> AsyncIterator[tuple[htt
 def declaration(provider: Provider) -> Complaints:
     if not provider.name or not provider.docs.startswith("https://"):
         yield "name e docs (o endereço https:// da documentação) são obrigatórios."
-    if not provider.secret_names:
+    if not provider.secret_names and not provider.by_migration:
         yield "nenhuma configuração é secreta: a credencial precisa de kind='secret' ou 'file'."
     for setting in provider.settings:
         if setting.kind == "choice" and setting.default not in {value for value, _ in setting.choices}:

@@ -23,6 +23,8 @@ ONLY_IN = {
     "sqlalchemy": {"db", "tasks", "deployments"},
     "fastapi": {"web"},
 }
+SOURCES = {"providers/legacy/tables.py"}
+"""Where SQLAlchemy reaches the external system itself."""
 LONGEST_FILE = 400
 
 
@@ -46,7 +48,10 @@ def test_imports_follow_the_design(folder: str) -> None:
         names = imported(path)
         assert names & OURS <= ALLOWED[folder] | {folder}, path
         for library, folders in ONLY_IN.items():
-            assert library not in names or folder in folders, path
+            allowed = folder in folders or (
+                library == "sqlalchemy" and str(path.relative_to(ROOT)) in SOURCES
+            )
+            assert library not in names or allowed, path
 
 
 @pytest.mark.parametrize("folder", ["core", "providers"])
