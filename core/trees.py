@@ -55,7 +55,7 @@ def part_key(part: Mapping[str, Any]) -> str:
     return str(part.get("kind") or part.get("sku") or part.get("external_id"))
 
 
-def _keyed(parts: Sequence[Mapping[str, Any]]) -> dict[str, Mapping[str, Any]]:
+def keyed(parts: Sequence[Mapping[str, Any]]) -> dict[str, Mapping[str, Any]]:
     """A second part with the same key is told apart by its number."""
     found: dict[str, Mapping[str, Any]] = {}
     for part in parts:
@@ -68,12 +68,12 @@ def _keyed(parts: Sequence[Mapping[str, Any]]) -> dict[str, Mapping[str, Any]]:
 def _parts(parts: Sequence[Mapping[str, Any]]) -> Tree:
     return {
         key: {name: value for name, value in part.items() if name not in OUTSIDE}
-        for key, part in _keyed(parts).items()
+        for key, part in keyed(parts).items()
     }
 
 
 def _list(old: Sequence[Mapping[str, Any]], parts: Mapping[str, Any]) -> list[dict[str, Any]]:
     """The parts as a list again, in their old order, new ones last."""
-    known = _keyed(old)
+    known = keyed(old)
     order = [*(key for key in known if key in parts), *(key for key in parts if key not in known)]
     return [{"external_id": "", **known.get(key, {}), **parts[key]} for key in order]

@@ -16,7 +16,7 @@ from core.ports import Action, Change, Key
 from core.records import Order, Product, Record, StockLevel
 from core.references import references
 from core.sides import Projected
-from core.trees import Tree, part_key, rebuilt
+from core.trees import Tree, keyed, part_key, rebuilt
 from db import models, rows
 
 TABLES = {
@@ -131,22 +131,20 @@ async def _put_variants(
 async def _put_addresses(
     connection: AsyncConnection, tenant_id: UUID, entity: Entity, row: Projected, parts: Tree
 ) -> None:
-    """Of each kind the last address, which is the one that is compared."""
+    """Told apart as in their tree: by kind, and a second one of a kind by its number."""
     table = models.address
     owner = "customer_id" if entity is Entity.CUSTOMERS else "order_id"
     mine = table.c[owner] == row.internal_id
     alive = table.select().where(mine, table.c.deleted_at.is_(None)).order_by(table.c.position)
-    found = await connection.execute(alive)
-    old = {address.kind: address for address in found}
-    for kind, part in parts.items():
-        values = {name: value for name, value in part.items() if name != "kind"}
-        if kind in old:
-            await _update(connection, table, old[kind].id, values)
+    old = keyed([dict(address) for address in (await connection.execute(alive)).mappings()])
+    for position, (key, part) in enumerate(parts.items(), len(old)):
+        if key in old:
+            await _update(connection, table, old[key]["id"], part)
         else:
-            place = {owner: row.internal_id, "tenant_id": tenant_id, "kind": kind, "position": len(old)}
-            await connection.execute(table.insert().values(**values, **place))
-    for kind in old.keys() - parts.keys():
-        await connection.execute(table.delete().where(table.c.id == old[kind].id))
+            place = {owner: row.internal_id, "tenant_id": tenant_id, "position": position}
+            await connection.execute(table.insert().values(**part, **place))
+    for key in old.keys() - parts.keys():
+        await connection.execute(table.delete().where(table.c.id == old[key]["id"]))
 
 
 async def _update(connection: AsyncConnection, table: Table, id_: UUID, values: dict[str, Any]) -> None:

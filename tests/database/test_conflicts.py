@@ -274,7 +274,7 @@ async def test_one_address_is_changed_and_the_others_stay(engine: AsyncEngine, g
         "INSERT INTO erp.address (tenant_id, customer_id, kind, position, street, city) VALUES"
         " (:tenant, :id, 'billing', 0, 'Rua ERP', 'Recife'),"
         " (:tenant, :id, 'shipping', 1, 'Antiga', 'Olinda'),"
-        " (:tenant, :id, 'shipping', 2, 'Rua B', 'Olinda')",
+        " (:tenant, :id, 'shipping', 2, 'Rua C', 'Olinda')",
         id=customer,
     )
     billing = Address(kind="billing", street="Rua A", city="Recife")
@@ -286,7 +286,7 @@ async def test_one_address_is_changed_and_the_others_stay(engine: AsyncEngine, g
     case = await clash(engine, ground, Entity.CUSTOMERS, customer, before, now, fields)
     await conflicts.settle(engine, ground.tenant.id, case.conflict_id, {}, "external", BY)
     streets = ground.sql("SELECT street FROM erp.address ORDER BY position")
-    assert [row[0] for row in streets] == ["Rua loja", "Antiga", "Rua B"]
+    assert [row[0] for row in streets] == ["Rua loja", "Antiga", "Rua C"]
     assert (await compared(engine, ground, case)).conflicts == ()
 
 
