@@ -15,7 +15,7 @@ import msgspec
 from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from core.entities import Direction, RequestKind, RunStatus
+from core.entities import Direction, RequestKind, RunStatus, Trigger
 from core.errors import ConfigurationError, RateLimited, SyncError
 from core.ports import Counts, Cursor
 from db import audit
@@ -76,6 +76,21 @@ _WAITING = text(
     " AND i.status NOT IN ('paused', 'disabled') AND i.deleted_at IS NULL"
     " ORDER BY r.created_at LIMIT :limit"
 )
+# Scheduled runs that Prefect or the lease refused because a request's run had the pair, and none came since.
+_MET = text(
+    "SELECT DISTINCT ON (s.pair_id) s.id, s.pair_id, s.initiated_by FROM sync.run_request q"
+    " JOIN sync.pair p ON p.id = q.pair_id JOIN sync.integration i ON i.id = p.integration_id"
+    " JOIN sync.sync_log r ON r.pair_id = q.pair_id AND r.request_id = q.id"
+    " JOIN sync.sync_log s ON s.pair_id = q.pair_id AND s.started_at BETWEEN r.started_at AND r.ended_at"
+    " WHERE (q.state = 'waiting' AND q.started_at IS NOT NULL OR q.ended_at > now() - interval '1 hour')"
+    " AND r.status NOT IN ('running', 'skipped') AND r.ended_at > now() - interval '1 hour'"
+    " AND s.status = 'skipped' AND s.request_id IS NULL AND s.initiated_by IN ('schedule', 'webhook')"
+    " AND (p.lease_log_id IS NULL OR p.lease_expires_at < now())"
+    " AND p.enabled AND i.status = 'active' AND i.deleted_at IS NULL"
+    " AND NOT EXISTS (SELECT FROM sync.sync_log n WHERE n.pair_id = s.pair_id AND n.request_id IS NULL"
+    " AND n.status <> 'skipped' AND n.started_at >= s.started_at)"
+    " ORDER BY s.pair_id, s.started_at DESC"
+)
 _ASKED = text(
     "UPDATE sync.run_request SET asked = asked + 1 WHERE id = :id AND asked = :asked AND state = 'waiting'"
 )
@@ -115,6 +130,15 @@ class Request:
     def key(self) -> str:
         """The idempotency key of the flow run that is to serve it."""
         return f"request:{self.id}:{self.asked}"
+
+
+@dataclass(frozen=True, slots=True)
+class Met:
+    """A run that was skipped for a request's sake and is owed to its pair."""
+
+    log_id: UUID
+    pair_id: UUID
+    initiated_by: Trigger
 
 
 async def ask(
@@ -217,6 +241,13 @@ async def waiting(engine: AsyncEngine, limit: int = 200) -> list[Request]:
     """Those that a run could serve now, oldest first: their pair is free and its integration not paused."""
     async with system_transaction(engine) as connection:
         return [_request(row) for row in await connection.execute(_WAITING, {"limit": limit})]
+
+
+async def met(engine: AsyncEngine) -> list[Met]:
+    """Runs of the last hour that found their pair busy with a request, the newest of each pair."""
+    async with system_transaction(engine) as connection:
+        rows = (await connection.execute(_MET)).all()
+    return [Met(row.id, row.pair_id, Trigger(row.initiated_by)) for row in rows]
 
 
 async def note_asked(engine: AsyncEngine, request: Request) -> bool:

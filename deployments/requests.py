@@ -1,11 +1,12 @@
-"""Requests that wait are run: those that came while their pair was busy, and those whose run died."""
+"""Requests that wait are run: those that came while their pair was busy, and those whose run died.
 
-from uuid import UUID
+Scheduled runs that met one come first: a long request gives way to them from time to time.
+"""
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from db import requests
-from db.requests import Request
+from db.requests import Met, Request
 from deployments.apply import Prefect
 from deployments.client import Api
 
@@ -26,13 +27,20 @@ class Requests:
         """
         await requests.give_back(self._engine)
         asked = 0
-        pairs: set[UUID] = set()
+        pairs = {met.pair_id for met in await requests.met(self._engine) if await self._catch_up(met)}
         for request in await requests.waiting(self._engine):
             # Of a pair's requests one at a time: Prefect would cancel the second run.
             if request.pair_id not in pairs:
                 pairs.add(request.pair_id)
                 asked += await self._serve(request)
         return asked
+
+    async def _catch_up(self, met: Met) -> bool:
+        """Trigger the run that was skipped; False where that has been done and did not help."""
+        key = f"after:{met.log_id}"
+        run_id = await self._prefect.trigger(met.pair_id, initiated_by=met.initiated_by, idempotency_key=key)
+        run = await self._api.read_run(run_id)
+        return run is not None and run["end_time"] is None
 
     async def _serve(self, request: Request) -> bool:
         """Trigger its run; where that run has ended without claiming it, the next look triggers another."""

@@ -108,6 +108,8 @@ async def _import(run: Run, job: Job) -> None:
         await run.check()
         following = None if batch.last else asyncio.create_task(fetch(job, batch.cursor))
         batch = await _beside(following, _write(job, batch))
+        if batch is not None and run.gives_way:
+            return
     if (due := await fetch_due(job)) is not None:
         await _write(job, due)
 
@@ -151,6 +153,8 @@ async def _changes(run: Run, job: Job) -> None:
         await run.check()
         following = None if batch.last else asyncio.create_task(_compared(job, batch.cursor))
         batch = await _beside(following, send(job, batch))
+        if batch is not None and run.gives_way:
+            return
 
 
 async def _compared(job: Job, cursor: Cursor) -> Outbatch:

@@ -2,6 +2,8 @@
 
 import asyncio
 import contextlib
+import os
+import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from datetime import datetime
@@ -30,17 +32,21 @@ from tasks.connection import Account, connected
 from tasks.failures import without_data
 from tasks.migration import is_dry, migrating
 
+SLICE_SECONDS = float(os.environ.get("CLOUDTOSYS_SLICE_SECONDS", "600"))
+"""For so long a request keeps a pair's own runs waiting."""
+
 
 class Run:
     """A run under way. `job` is what the tasks work on; `status` and `error` say how it ended."""
 
-    __slots__ = ("error", "job", "lease", "status")
+    __slots__ = ("_began", "error", "job", "lease", "status")
 
     def __init__(self, lease: runs.Lease, job: Job | None = None) -> None:
         self.lease = lease
         self.job = job
         self.status = RunStatus.RUNNING
         self.error: SyncError | None = None
+        self._began = time.monotonic()
 
     @contextmanager
     def ending(self) -> Iterator[None]:
@@ -63,6 +69,14 @@ class Run:
         """Between batches. Raises `StopRequested` when a person cancelled the run."""
         if await runs.stop_asked(engine(read().database_url), self.lease):
             raise StopRequested("A execução foi cancelada; o que já foi gravado está mantido.")
+
+    @property
+    def gives_way(self) -> bool:
+        """Whether a request has had the pair for long enough: it goes on from its own place after the runs
+        that met it. Only where there is such a place."""
+        if self.lease.request is None or self.lease.dry_run or self.job is None or self.job.selective:
+            return False
+        return time.monotonic() - self._began > SLICE_SECONDS
 
     @property
     def summary(self) -> str:

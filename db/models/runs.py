@@ -220,6 +220,7 @@ run_request = Table(
         unique=True,
         postgresql_where=text("state IN ('waiting', 'running')"),
     ),
+    Index("ix_run_request_ended", "ended_at"),
     Index("ix_run_request_waiting", "created_at", postgresql_where=text("state = 'waiting'")),
     schema="sync",
 )

@@ -181,6 +181,41 @@ async def test_a_worker_killed_in_a_backfill_is_followed_by_another_that_goes_on
     assert sql("SELECT watermark FROM sync.cursor") == [(None,)]
 
 
+async def test_a_long_request_gives_way_to_a_scheduled_run_that_met_it(
+    connect: Connect,
+    environment: dict[str, str],
+    prefect: Prefect,
+    start: Start,
+    sql: Sql,
+    until: Until,
+) -> None:
+    with open_shop(products=4000, variable_every=0) as shop:
+        shop.faults({"kind": "slow", "path": "^products", "delay": 0.1})
+        pair = await connect(shop)
+        await prefect.apply([pair])
+        start("deployments.warm", CLOUDTOSYS_SLICE_SECONDS="0.1")
+        await answer(environment, "backfill", "Loja", "produtos", "--from", "2000-01-01")
+
+        async def running() -> bool:
+            return [run.status for run in logs(sql)] == ["running"]
+
+        await until(running)
+        await prefect.trigger(pair, initiated_by=Trigger.SCHEDULE)
+        start("deployments.sentinel")
+
+        async def done() -> bool:
+            return [row.state for row in request_rows(sql)] == ["done"]
+
+        await until(done, 120)
+    ended = [run for run in logs(sql) if run.status != "skipped"]
+    assert len(ended) >= 4
+    assert {run.status for run in ended} == {"success"}
+    assert [run.initiated_by for run in ended[:2]] == ["manual", "schedule"]
+    assert sum(run.request_id is None for run in ended) == 1
+    assert sql("SELECT count(*), count(DISTINCT sku) FROM erp.product") == [(4000, 4000)]
+    assert request_rows(sql)[0].attempts == 0
+
+
 @pytest.mark.parametrize("through", ["command", "prefect"])
 async def test_a_run_is_cancelled_and_keeps_what_it_wrote(
     connect: Connect,

@@ -147,6 +147,7 @@ INDEXES = (
     # Two people who ask for the same thing at once ask for one run.
     "CREATE UNIQUE INDEX uq_run_request_open ON sync.run_request (pair_id, kind, fingerprint)"
     " WHERE state IN ('waiting', 'running')",
+    "CREATE INDEX ix_run_request_ended ON sync.run_request (ended_at)",
     "CREATE INDEX ix_run_request_waiting ON sync.run_request (created_at) WHERE state = 'waiting'",
     "CREATE INDEX ix_stock_level_product ON erp.stock_level (product_id)",
     "CREATE INDEX ix_stock_level_variant ON erp.stock_level (variant_id) WHERE variant_id IS NOT NULL",
