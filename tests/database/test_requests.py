@@ -17,7 +17,12 @@ from db.session import tenant_transaction
 from db.vault import Vault, generate_key
 from tests.conftest import Database, Tenant, new_tenant
 
-RAW: dict[str, Any] = {"id": 5, "billing": {"cpf": "1"}, "line_items": [{"sku": "A"}, {"sku": "B"}], "note": None}
+RAW: dict[str, Any] = {
+    "id": 5,
+    "billing": {"cpf": "1"},
+    "line_items": [{"sku": "A"}, {"sku": "B"}],
+    "note": None,
+}
 
 
 @pytest.fixture
