@@ -43,6 +43,7 @@ $(PEERS)/.stamp: benchmarks/requirements.lock $(STAMP)
 
 bench: $(STAMP) $(PEERS)/.stamp
 	$(BIN)/python -m benchmarks.imports
+	$(BIN)/python -m benchmarks.legacy
 
 clean:
 	rm -rf $(VENV) $(PEERS) .mypy_cache .ruff_cache .pytest_cache .hypothesis

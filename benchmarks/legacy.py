@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+import psutil
 from openpyxl import Workbook
 from sqlalchemy import create_engine, text
 from sqlalchemy.pool import NullPool
@@ -149,6 +150,12 @@ def another_worker() -> Iterator[None]:
         worker.wait(30)
 
 
+def _cpu(stack: Stack) -> float:
+    """Seconds of CPU that the worker has used: what a busy machine does not stretch."""
+    times = psutil.Process(stack.worker.pid).cpu_times()
+    return float(times.user + times.system)
+
+
 def counted(stack: Stack) -> tuple[int, int, int]:
     """Products, different SKUs, and different products that are linked."""
     statement = (
@@ -162,7 +169,9 @@ def counted(stack: Stack) -> tuple[int, int, int]:
 
 async def measure(stack: Stack, data: bytes, planted: set[int], rows: int) -> dict[str, Any]:
     migration = await prepare(stack, data)
+    begun = _cpu(stack)
     seconds = await run(stack, migration)
+    cpu = _cpu(stack) - begun
     megabytes = round(stack.worker_megabytes())
     first, refused = counted(stack), {number async for number in rejected(stack, migration)}
     with create_engine(stack.cluster.admin_url(OURS), poolclass=NullPool).begin() as connection:
@@ -181,6 +190,8 @@ async def measure(stack: Stack, data: bytes, planted: set[int], rows: int) -> di
         "rejected": len(refused),
         "planted_and_rejected": len(refused & planted),
         "worker_mb": megabytes,
+        "worker_cpu_us_per_row": round(cpu / rows * 1e6),
+        "load": os.getloadavg()[0],
         "written_at_kill": written,
         "ok": first == again == (good, good, good) and refused == refused_again == planted,
     }

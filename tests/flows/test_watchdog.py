@@ -45,6 +45,13 @@ LEFT_BEHIND = (
     "INSERT INTO sync.scan_page (tenant_id, pair_id, scan_id, external_ids)"
     " SELECT :tenant, :pair, id, '{1}'"
     " FROM (SELECT erp.uuid7() AS id UNION SELECT scan_id FROM sync.cursor) s",
+    "INSERT INTO sync.legacy_file (tenant_id, sha256, name, size, created_at)"
+    " SELECT :tenant, name, name, 1, :at FROM unnest(ARRAY['old', 'kept']) name",
+    "INSERT INTO sync.legacy_file_part (tenant_id, file_id, number, data)"
+    " SELECT tenant_id, id, 0, 'x' FROM sync.legacy_file",
+    "INSERT INTO sync.migration (tenant_id, integration_id, pair_id, entity, file_id, requested_by,"
+    " created_at) SELECT :tenant, :integration, :pair, 'products', id, 'ana',"
+    " CASE name WHEN 'old' THEN CAST(:at AS timestamptz) ELSE now() END FROM sync.legacy_file",
 )
 """One of each kind past its time, and one that is not."""
 
@@ -437,9 +444,18 @@ async def test_housekeeping_throws_away_what_is_past_its_time(
     for statement in LEFT_BEHIND:
         sql(statement, **{name: value for name, value in owner.items() if f":{name}" in statement})
     assert await sweep(engine) == Swept(
-        payloads=3, issues=1, logs=1, run_requests=1, overrides=1, notices=1, scan_pages=1
+        payloads=3,
+        issues=1,
+        logs=1,
+        run_requests=1,
+        overrides=1,
+        notices=1,
+        scan_pages=1,
+        migrations=1,
+        legacy_files=1,
     )
     assert await sweep(engine) == Swept()
+    assert sql("SELECT count(*) FROM sync.legacy_file_part") == [(1,)]
     left = sql("SELECT payload IS NULL AS empty FROM sync.issue ORDER BY created_at")
     assert [row.empty for row in left] == [True, True, False]
     assert len(sql("SELECT id FROM sync.sync_log")) == 1
