@@ -71,6 +71,9 @@ _SUPERSEDE = text(
     " message = 'Outra migração deste par tomou o seu lugar.' WHERE pair_id = :pair AND state = 'running'"
     " AND id <> :id"
 )
+_BUSY = text(
+    "SELECT lease_log_id IS NOT NULL AND lease_expires_at > now() FROM sync.pair WHERE id = :pair FOR UPDATE"
+)
 _FORGET = text("DELETE FROM sync.migration_rejection WHERE migration_id = :id")
 _END = text(
     "UPDATE sync.migration SET state = :state, ended_at = now(), message = :message,"
@@ -216,12 +219,17 @@ async def current(engine: AsyncEngine, tenant_id: UUID, pair_id: UUID) -> Migrat
 async def begin(
     engine: AsyncEngine, migration: Migration, *, dry_run: bool, flow_run_id: UUID | None
 ) -> None:
-    """Make it the pair's current one. One that was broken off goes on, unless it did something else."""
+    """Make it the pair's current one. One that was broken off goes on, unless it did something else.
+
+    Raises `ConfigurationError` while another run of the pair is under way.
+    """
     goes_on = migration.state == "running" and migration.dry_run == dry_run and not dry_run
     values = {"id": migration.id, "pair": migration.pair_id, "dry_run": dry_run, "flow_run": flow_run_id}
     async with tenant_transaction(engine, migration.tenant_id) as connection:
         if goes_on:
             return
+        if (await connection.execute(_BUSY, {"pair": migration.pair_id})).scalar_one():
+            raise ConfigurationError("Outra migração destes registros está em andamento: espere o fim dela.")
         await connection.execute(_SUPERSEDE, {"id": migration.id, "pair": migration.pair_id})
         await connection.execute(_FORGET, {"id": migration.id})
         await connection.execute(_BEGIN, values)

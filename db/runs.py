@@ -188,7 +188,7 @@ async def open_run(
     slot_at: datetime | None,
     lease_seconds: float,
     request_id: UUID | None = None,
-    dry_run: bool = False,
+    dry_run: bool | None = None,
 ) -> Lease | None:
     """Take the lease, and the request where there is one, and start a log.
 
@@ -229,7 +229,7 @@ async def open_run(
         await connection.execute(_DEAD, {"pair": pair.id})
         if request is not None:
             log |= {"parent": request.parent_log_id, "initiated_by": _trigger(request, initiated_by).value}
-        dry_run = dry_run or _dry(pair, request)
+        dry_run = _dry(pair, request) if dry_run is None else dry_run
         await connection.execute(_LOG, {**log, "dry_run": dry_run, "status": "running", "message": ""})
         row = (await connection.execute(_CURSOR, {"pair": pair.id})).one_or_none()
         opened_at = (await connection.execute(text("SELECT now()"))).scalar_one()

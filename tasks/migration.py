@@ -65,10 +65,10 @@ async def begin(migration_id: UUID, *, apply: bool, flow_run_id: UUID | None) ->
     return migration.pair_id, migration.entity
 
 
-async def is_dry(database: AsyncEngine, pair: PairRow) -> bool:
-    """Whether the pair's run is a migration's simulation."""
+async def is_dry(database: AsyncEngine, pair: PairRow) -> bool | None:
+    """Whether the pair's run is a migration's simulation; None for pairs of other systems."""
     if not get(pair.provider).by_migration:
-        return False
+        return None
     migration = await legacy.current(database, pair.tenant_id, pair.id)
     return migration is not None and migration.dry_run
 

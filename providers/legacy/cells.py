@@ -50,11 +50,11 @@ def plain(text_: str) -> str:
 
 def text(cell: Any) -> str:
     if isinstance(cell, str):
-        if cell.isascii() and cell.isprintable():
+        if cell.isprintable() and unicodedata.is_normalized("NFC", cell):
             found = cell.strip()
         else:
             found = _CONTROL.sub(" ", unicodedata.normalize("NFC", cell.replace("\u00a0", " "))).strip()
-        if found in _FORMULA_ERRORS:
+        if found.startswith("#") and found in _FORMULA_ERRORS:
             raise ValueError(f"a célula tem um erro de fórmula ({found}).")
         if len(found) > LONGEST_TEXT:
             raise ValueError(f"o texto tem mais de {LONGEST_TEXT} caracteres.")
@@ -78,7 +78,7 @@ def code(cell: Any) -> str:
         return format(cell.to_integral_value() if cell == cell.to_integral_value() else cell, "f")
     if isinstance(cell, str):
         found = text(cell)
-        if _SCIENTIFIC.fullmatch(found):
+        if "+" in found and _SCIENTIFIC.fullmatch(found):
             raise ValueError(
                 "o código está em notação científica e perdeu dígitos: formate a coluna como texto."
             )
@@ -110,8 +110,7 @@ def gtin(cell: Any) -> str:
     found = code(cell)
     if not found.isdecimal() or len(found) not in (8, 12, 13, 14):
         raise ValueError("o código de barras deve ter 8, 12, 13 ou 14 dígitos.")
-    digits = [int(digit) for digit in reversed(found)]
-    if (-sum(digit * (3 if place % 2 else 1) for place, digit in enumerate(digits[1:], 1))) % 10 != digits[0]:
+    if (-3 * sum(map(int, found[-2::-2])) - sum(map(int, found[-3::-2])) - int(found[-1])) % 10:
         raise ValueError("o dígito verificador do código de barras não confere.")
     return found
 

@@ -108,7 +108,7 @@ class Layout:
         width = len(row)
         for name, index, title, parse in self._columns:
             cell = row[index] if index < width else ""
-            if cell == "" or cell is None or cells.is_blank(cell):
+            if cell == "" or cell is None or (type(cell) is str and cell.isspace()):
                 continue
             try:
                 value = parse(cell)

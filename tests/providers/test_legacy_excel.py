@@ -17,6 +17,7 @@ from providers.legacy import preview
 from providers.legacy.columns import required
 from providers.legacy.rejected import workbook as rejected_workbook
 from providers.legacy.sheets import Options, open_sheet
+from tasks.migration import begin
 from tests.providers.legacy import TITLES, Office, gtin, office, products, workbook
 
 __all__ = ["office"]
@@ -32,6 +33,21 @@ async def test_a_simulation_counts_and_writes_nothing(office: Office) -> None:
     found = await office.read(id_)
     assert (found.state, found.applied_at) == ("done", None)
     assert found.counts == {"created": 20, "updated": 0, "skipped": 0, "rejected": 0}
+    # As every new pair has it: of a migration its own word counts.
+    office.query("UPDATE sync.pair SET simulate_next = true")
+    await office.migrate(id_)
+    assert office.query("SELECT count(*) FROM erp.product") == [(20,)]
+
+
+async def test_nothing_is_begun_beside_a_run_under_way(office: Office) -> None:
+    id_ = await office.prepare(await office.connect(), Entity.PRODUCTS, workbook(products(2)))
+    pair, _ = await begin(id_, apply=True, flow_run_id=None)
+    lease = "UPDATE sync.pair SET lease_log_id = erp.uuid7(), lease_expires_at = now() + interval '1 minute'"
+    office.query(lease)
+    with pytest.raises(ConfigurationError, match="em andamento"):
+        await begin(id_, apply=False, flow_run_id=None)
+    assert await begin(id_, apply=True, flow_run_id=None) == (pair, Entity.PRODUCTS)
+    assert not (await office.read(id_)).dry_run
 
 
 async def test_products_are_written_and_read_again_unchanged(office: Office) -> None:
