@@ -94,6 +94,10 @@ class Bound:
     dry_run: bool = False
     fields: frozenset[str] | None = None
 
+    def knows(self, field: str) -> bool:
+        """Whether the external system has this field."""
+        return self.fields is None or field in self.fields
+
     @property
     def scope(self) -> dict[str, Any]:
         """The issues of this pair's entity and direction."""

@@ -231,7 +231,7 @@ class PgStore:
                 statement = text(f"DELETE FROM {table} WHERE {write.replaces} = ANY(:ids)")  # noqa: S608
                 await connection.execute(statement, {"ids": old})
             await upsert(connection, write.table, write.columns, write.rows, self._tenant)
-        if bound.entity is Entity.PRODUCTS:
+        if bound.entity is Entity.PRODUCTS and bound.knows("variants"):
             await self._put_variant_mappings(connection, changes, old)
         mappings = [self._mapping(change) for change in changes]
         await upsert(connection, models.mapping, MAPPING, mappings, self._tenant)

@@ -126,6 +126,15 @@ async def test_two_people_at_once_make_one_mapping(engine: AsyncEngine, ground: 
     assert sum(isinstance(one, mappings.MappingExists) for one in made) == 4
 
 
+async def test_two_people_at_once_link_one_record_once(engine: AsyncEngine, ground: Ground) -> None:
+    product = ground.product("A")
+    made = await asyncio.gather(
+        *(link(engine, ground, product, f"7{n}") for n in range(5)), return_exceptions=True
+    )
+    assert sum(isinstance(one, uuid.UUID) for one in made) == 1
+    assert sum(isinstance(one, mappings.MappingExists) for one in made) == 4
+
+
 async def test_the_record_has_to_be_there(engine: AsyncEngine, ground: Ground, database: Database) -> None:
     with pytest.raises(mappings.RecordUnknown, match="não tem registro"):
         await link(engine, ground, uuid.uuid4(), "1")

@@ -4,6 +4,7 @@ import asyncio
 import subprocess
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
@@ -12,10 +13,15 @@ import pytest
 from core import engine as rules
 from core import isolation
 from core.entities import Entity, RunStatus, Trigger
+from core.records import Record
+from core.spec import Raw, Settings
 from deployments.apply import Prefect
+from providers import registry
+from providers.woocommerce import WOOCOMMERCE
 from sandbox.process import Store
 from sandbox.process import start as open_shop
 from tests.faults.poison import POISON
+from tests.faults.poison import PRODUCTS as RESOURCE
 from tests.faults.test_kill import Until, succeeded
 from tests.providers.conftest import Shop
 
@@ -109,3 +115,20 @@ async def test_the_record_at_hand_is_known_when_the_process_ends(shop: Shop) -> 
     async with shop.open(Entity.PRODUCTS) as run:
         assert run.job is not None
         assert (run.job.isolating, run.job.suspect) == (True, "7")
+
+
+async def test_a_record_is_noted_before_it_is_touched(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    noted = []
+
+    def looking(raw: Raw, settings: Settings) -> Record:
+        noted.append((str(raw["id"]), shop.query(PLACE)[0].suspect))
+        return RESOURCE.map(raw, settings)
+
+    resources = {**WOOCOMMERCE.resources, Entity.PRODUCTS: replace(RESOURCE, map=looking)}
+    monkeypatch.setitem(registry._BY_KEY, "woocommerce", replace(WOOCOMMERCE, resources=resources))
+    async with shop.open(Entity.PRODUCTS, full=True) as run:
+        assert run.job is not None
+        run.job.batch_size, run.job.isolating = 20, True
+        await isolation.isolate(run.job, await rules.fetch(run.job, run.job.cursor))
+    assert len(noted) >= 20
+    assert [touched for touched, suspect in noted] == [suspect for touched, suspect in noted]

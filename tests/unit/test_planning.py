@@ -35,6 +35,7 @@ def test_decide(known: Known | None, record_hash: bytes, matches: list[Match], m
         assert decision.action is (Action.SKIP if unchanged else Action.UPDATE)
         assert decision.internal_id == known.internal_id
     elif matches:
+        assert len(matches) == 1
         assert (decision.action, decision.internal_id) == (Action.LINK, matches[0].internal_id)
     else:
         assert (decision.action, decision.internal_id) == (Action.CREATE, None)

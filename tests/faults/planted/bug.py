@@ -1,0 +1,19 @@
+"""A bug, and where tests are."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Bug:
+    """`tests` are files or single tests; a `slow` one takes longer than the gate has time for."""
+
+    name: str
+    file: str
+    old: str
+    new: str
+    tests: tuple[str, ...]
+    slow: bool = False
+
+
+UNIT, DATABASE, FAULTS = "tests/unit/test_", "tests/database/test_", "tests/faults/test_"
+PAIRS, NOTICES = "tests/providers/test_", "tests/notices/test_"
