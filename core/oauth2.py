@@ -11,7 +11,7 @@ from typing import Literal, Protocol
 
 import httpx
 import msgspec
-from oauthlib.oauth2 import BackendApplicationClient, OAuth2Error, WebApplicationClient
+from oauthlib.oauth2 import BackendApplicationClient, MissingTokenError, OAuth2Error, WebApplicationClient
 
 from core.errors import AuthenticationError, NotSent
 
@@ -19,6 +19,8 @@ MARGIN = timedelta(minutes=5)
 """An access token is renewed so long before it ends."""
 TOKEN = "oauth_token"  # noqa: S105 - the credential's name
 """Name of the credential that holds the token."""
+REFUSALS = (400, 401)
+"""Statuses of a token endpoint that says no (RFC 6749 section 5.2)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,15 +120,24 @@ def _token(oauth: OAuth2, response: httpx.Response, old: Token | None) -> Token:
     now = datetime.now(UTC)
     try:
         found = WebApplicationClient("").parse_request_body_response(response.text)
+    except MissingTokenError:
+        if response.status_code not in REFUSALS:
+            # A maintenance page is no refusal: the account stays connected.
+            text = "O sistema externo respondeu à renovação do acesso sem um token."
+            raise NotSent(text, status=response.status_code) from None
+        raise _refused(response, "") from None
     except OAuth2Error as error:
-        code = str(error.error)[:60]
-        raise AuthenticationError(
-            "O sistema externo recusou a renovação do acesso: conecte a conta novamente.",
-            status=response.status_code,
-            provider_code=code,
-        ) from None
+        raise _refused(response, str(error.error)) from None
     seconds = found.get("expires_in")
     lasts = timedelta(seconds=float(seconds)) if seconds else oauth.lifetime
     # A server that gives no new refresh token lets the old one live (RFC 6749 section 6).
     refresh = found.get("refresh_token") or (old.refresh if old else None)
     return Token(access=str(found["access_token"]), refresh=refresh, expires_at=now + lasts)
+
+
+def _refused(response: httpx.Response, code: str) -> AuthenticationError:
+    return AuthenticationError(
+        "O sistema externo recusou a renovação do acesso: conecte a conta novamente.",
+        status=response.status_code,
+        provider_code=code[:60],
+    )

@@ -142,3 +142,15 @@ async def test_an_endpoint_that_is_away_costs_no_token(make: Make, engine: Async
             await make(engine, client).access()
         world.switch(unavailable="off")
         assert await make(engine, client).access()
+
+
+@pytest.mark.parametrize("kind", ["html", "500", "reset"])
+async def test_a_page_in_place_of_an_answer_is_no_refusal(
+    make: Make, engine: AsyncEngine, world: World, kind: str
+) -> None:
+    world.faults({"kind": kind, "match": {"path": "^/oauth"}, "times": 1})
+    async with httpx.AsyncClient() as client:
+        with pytest.raises(NotSent):
+            await make(engine, client).access()
+        assert await make(engine, client).access()
+    assert "invalid_grant" not in refreshes(world)

@@ -6,12 +6,9 @@ import os
 import signal
 import sys
 from collections.abc import Callable
-from dataclasses import replace
-from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 
-import msgspec
 import pytest
 from sqlalchemy import create_engine, text
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -22,8 +19,6 @@ from core.actor import OPERATOR
 from core.address import Guard
 from core.channel import destination
 from core.entities import Direction, Entity, RunStatus
-from core.oauth2 import TOKEN, OAuth2, Token
-from core.spec import Setting
 from db import channels, keys, overrides
 from db.keys import SEALINGS
 from db.runs import read_secrets
@@ -32,8 +27,8 @@ from db.vault import Vault, WrongKey, generate_key
 from providers import registry
 from sandbox.world.process import World
 from tests.faults.conftest import LONG
+from tests.faults.signed import OAUTH, sign_in
 from tests.processes import ROOT
-from tests.world.provider import PROVIDERS
 from tests.world.room import Room, issues
 from tests.world.steps import walk
 
@@ -41,20 +36,6 @@ ROTATIONS = 6 if LONG else 2
 SECRETS = 600
 """More than a rotation moves in one transaction."""
 DYING = "import sys, tests.faults.crash, cli.main; sys.exit(cli.main.main(['keys', 'rotate']))"
-OAUTH = replace(
-    PROVIDERS[0],
-    key="world-oauth",
-    auth=None,
-    oauth=OAuth2(
-        token_url=lambda settings: f"{settings['base_url']}/oauth/token",
-        authorize_url=lambda settings: settings["base_url"],
-    ),
-    settings=(
-        Setting(name="base_url", label="Endereço", kind="url"),
-        Setting(name="client_id", label="Cliente"),
-        Setting(name="client_secret", label="Segredo do cliente", kind="secret"),
-    ),
-)
 
 
 @pytest.fixture
@@ -77,30 +58,10 @@ def room(
     monkeypatch.setenv("CLOUDTOSYS_KEYS_FILE", str(key_file))
     monkeypatch.setenv("CLOUDTOSYS_DATA", str(tmp_path / "data"))
     monkeypatch.setitem(registry._BY_KEY, OAUTH.key, OAUTH)
-    world.switch(oauth=True)
     room = connect_world(OAUTH.key, client_id=world.client_id)
-    given = world.consent()
-    token = Token(
-        access=given["access_token"],
-        refresh=given["refresh_token"],
-        expires_at=datetime.now(UTC) + timedelta(hours=1),
-    )
-    keep(room, "client_secret", world.client_secret)
-    keep(room, TOKEN, msgspec.json.encode(token).decode())
+    sign_in(room)
     room.pair()
     return room
-
-
-def keep(room: Room, name: str, secret: str) -> None:
-    sealed = room.vault.seal(room.tenant.id, room.integration_id, name, secret)
-    room.query(
-        "INSERT INTO sync.credential VALUES (:tenant, :id, :name, :secret, :key)",
-        tenant=room.tenant.id,
-        id=room.integration_id,
-        name=name,
-        secret=sealed.ciphertext,
-        key=sealed.key_id,
-    )
 
 
 def fill(room: Room) -> None:
