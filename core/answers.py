@@ -58,18 +58,18 @@ async def doubt(job: Job, items: Sequence[Item], error: UnknownOutcome) -> None:
     job.counts += counts
 
 
-def linked(job: Job, item: Item, found: Record, version: str | None) -> Synced:
-    """A record that was made, though not all of it may be as it was sent: the external side's own state is
-    the base of both, so that what it lacks is a change of the ERP's to write."""
-    there = tree(found, job.writing.fields)
+def linked(job: Job, item: Item, found: Record, version: str | None, sent: bytes | None = None) -> Synced:
+    """A record that was made, though not all of it may be as it was sent. What was sent is the base of both
+    sides, where it is known; else the external side's own state is, and what it lacks the ERP's change."""
+    base = tree(found, job.writing.fields) if sent is None else msgspec.json.decode(sent)
     return Synced(
         mapping_id=item.link.mapping_id if item.link else uuid7(),
         internal_id=item.row.internal_id,
         external_id=found.external_id,
-        external=canonical(found),
+        external=canonical(rebuilt(found, base)),
         external_hash=None,
-        erp=encoded(there),
-        internal_hash=tree_hash(there, job.writing.version),
+        erp=encoded(base),
+        internal_hash=tree_hash(base, job.writing.version),
         version=version,
         updated_at=found.updated_at,
         incomplete=True,

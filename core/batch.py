@@ -7,7 +7,7 @@ from datetime import datetime
 from uuid import UUID
 
 from core.entities import ConflictPolicy, Entity, Matching
-from core.erp import Erp
+from core.erp import Doubt, Erp
 from core.overriding import Override
 from core.ports import Change, Chosen, Counts, Cursor, Issue, Store
 from core.reading import Reader
@@ -87,7 +87,7 @@ class Job:
     `two_way` pairs compare both sides by `policy`. For exports: `due` are records to write besides what
     changed (`selective`: instead of it), `doubtful` those whose create has an unknown outcome, and
     `look_again` the seconds after which a lost create is looked for, time after time; `intents` are creates
-    to be sent again under their old key; `in_hand` the records of the newest batch.
+    to be sent again as they were, under their old key; `in_hand` the records of the newest batch.
 
     A `dry_run` counts what it would write, and in `refused` its issues by error class, under "Database" those
     that the database found. `force` writes also
@@ -180,7 +180,7 @@ class Job:
         self.selective = False
         self.doubtful: set[UUID] = set()
         self.in_hand: set[UUID] = set()
-        self.intents: Mapping[UUID, UUID] = {}
+        self.intents: Mapping[UUID, Doubt] = {}
         self.chosen: Chosen | None = None
         self.failed: Chosen | None = None
         self.window: Window | None = None

@@ -11,10 +11,11 @@ from core.sides import Linked, Noted, Projected
 
 @dataclass(frozen=True, slots=True)
 class Intent:
-    """A create that is about to be sent."""
+    """A create that is about to be sent: `sent` is the record's tree as JSON."""
 
     id: UUID
     internal_id: UUID
+    sent: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +26,7 @@ class Doubt:
     internal_id: UUID
     looks: int
     due: bool
+    sent: bytes | None = None
 
 
 @dataclass(slots=True)

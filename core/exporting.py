@@ -18,7 +18,7 @@ from core import answers
 from core.batch import Job
 from core.comparing import decide, revision, snapshot
 from core.engine import MALFORMED
-from core.erp import Done, Intent
+from core.erp import Done, Doubt, Intent
 from core.errors import (
     ConflictError,
     NotSent,
@@ -32,7 +32,7 @@ from core.outgoing import Item, Outbatch, issue, outgoing
 from core.ports import Counts, Cursor, Issue
 from core.sides import Linked, Projected
 from core.spec import Raw, Writing, Written
-from core.trees import tree, tree_hash
+from core.trees import Tree, encoded, rebuilt, tree, tree_hash
 
 
 async def start(job: Job) -> None:
@@ -227,8 +227,21 @@ async def _create(job: Job, batch: Outbatch, items: Sequence[Item]) -> None:
 
 def _new(job: Job, item: Item) -> Item:
     item.target, item.fields = item.row.record, job.writing.fields
-    item.intent = item.intent or job.intents.get(item.row.internal_id) or uuid7()
+    doubt = job.intents.get(item.row.internal_id)
+    if doubt is not None:
+        _again(job, item, doubt)
+    item.intent = item.intent or uuid7()
     return item
+
+
+def _again(job: Job, item: Item, doubt: Doubt) -> None:
+    """The same under the same key; what the ERP changed since is written when this is in step."""
+    item.intent = doubt.id
+    if doubt.sent is not None:
+        sent: Tree = msgspec.json.decode(doubt.sent)
+        item.row = replace(item.row, missing=item.row.missing or sent != item.tree)
+        item.tree, item.hash = sent, tree_hash(sent, job.writing.version)
+        item.target = rebuilt(item.row.record, sent)
 
 
 @contextmanager
@@ -249,7 +262,9 @@ def _calls(writing: Writing, items: Sequence[Item]) -> Iterator[Sequence[Item]]:
 
 async def _call(job: Job, gate: asyncio.Semaphore, items: Sequence[Item]) -> None:
     async with gate:
-        creates = [Intent(item.intent, item.row.internal_id) for item in items if item.intent]
+        creates = [
+            Intent(item.intent, item.row.internal_id, encoded(item.tree)) for item in items if item.intent
+        ]
         if creates:
             await job.erp_side.intend(creates)
         try:

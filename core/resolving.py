@@ -75,8 +75,10 @@ def resolve(
     """
     _check(paths, choices, default)
     erp = copy.deepcopy(sides.erp)
-    base_erp = copy.deepcopy(sides.erp if sides.base_erp is None else sides.base_erp)
-    base_external = copy.deepcopy(sides.external if sides.base_external is None else sides.base_external)
+    base_erp = copy.deepcopy(_shared(sides.erp, sides.external) if sides.base_erp is None else sides.base_erp)
+    base_external = copy.deepcopy(
+        _shared(sides.external, sides.erp) if sides.base_external is None else sides.base_external
+    )
     decisions = []
     for path in paths:
         steps = _steps(path, sides)
@@ -111,6 +113,17 @@ def value_at(tree: Any, steps: Sequence[str]) -> Any:
             return None
         tree = tree[step]
     return tree
+
+
+def _shared(one: Tree, other: Tree) -> Tree:
+    """A base for what was never in step: parts that one side alone has are to be carried over yet."""
+    return {name: _both(value, other.get(name)) for name, value in one.items()}
+
+
+def _both(value: Any, other: Any) -> Any:
+    if not (isinstance(value, dict) and isinstance(other, dict)):
+        return value
+    return {key: part for key, part in value.items() if key in other}
 
 
 def _check(paths: Sequence[str], choices: Mapping[str, Choice], default: Side | None) -> None:

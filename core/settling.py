@@ -31,7 +31,7 @@ async def settle(job: Job) -> None:
         return
     if job.writing.find is None:
         if job.writing.repeatable_creates:
-            job.intents = {doubt.internal_id: doubt.id for doubt in due}
+            job.intents = {doubt.internal_id: doubt for doubt in due}
             _make_due(job, due)
         else:
             await job.erp_side.doubt([doubt.id for doubt in due], FOR_A_PERSON)
@@ -60,7 +60,7 @@ async def _look(job: Job, doubts: Sequence[Doubt]) -> None:
         try:
             raw = link_to(job, item, raws, taken)
             record = job.resource.map(raw, job.source.settings)
-            done.synced.append(linked(job, item, record, revision(job, raw)))
+            done.synced.append(linked(job, item, record, revision(job, raw), doubt.sent))
         except (RecordError, ConflictError, *MALFORMED) as error:
             issues.append(issue(item, error))
     done.issues = issues

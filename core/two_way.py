@@ -8,6 +8,7 @@ import msgspec
 
 from core.batch import Batch, Job, Mapped
 from core.comparing import base_of
+from core.hashing import canonical
 from core.merging import Merged, chooser, merge
 from core.ports import Action, Change, Key
 from core.records import Product, Record, StockLevel
@@ -23,6 +24,8 @@ async def reconcile(
 ) -> list[Decided]:
     """The changes that are left for the ERP. Records that both sides agree on, conflicts and records that
     the ERP deleted are noted in the batch."""
+    sent = await _sent(job, decided)
+    decided = [(item, _ours(change, sent)) for item, change in decided]
     old = {change.internal_id: b"" for _, change in decided if change.action is not Action.CREATE}
     rows = {row.internal_id: row for row in await job.erp_side.select(list(old))} if old else {}
     links = await job.erp_side.linked(old) if old else {}
@@ -35,14 +38,35 @@ async def reconcile(
         if row is None or row.deleted:
             _deleted(batch, link)
             continue
-        kept = _meet(job, batch, change, row, link or _new(change), refs)
+        kept = _meet(job, batch, change, row, link or _new(change, sent), refs)
         if kept is not None:
             left.append((item, kept))
     return left
 
 
-def _new(change: Change) -> Linked:
-    return Linked.new(change.mapping_id, change.internal_id, change.record.external_id)
+async def _sent(job: Job, decided: Sequence[Decided]) -> Mapping[UUID, bytes]:
+    """What was sent of creates whose outcome is not known, by internal id."""
+    if all(change.action is Action.UPDATE for _, change in decided):
+        return {}
+    return {doubt.internal_id: doubt.sent for doubt in await job.erp_side.doubts() if doubt.sent}
+
+
+def _ours(change: Change, sent: Mapping[UUID, bytes]) -> Change:
+    """A record outside that names one of ours as its own is the create that was in doubt."""
+    if change.action is not Action.CREATE or change.record.reference is None:
+        return change
+    found = next((id_ for id_ in sent if str(id_) == change.record.reference), None)
+    return change if found is None else replace(change, action=Action.LINK, internal_id=found)
+
+
+def _new(change: Change, sent: Mapping[UUID, bytes]) -> Linked:
+    """A link about to be made; both sides were last in step where what we sent is what arrived."""
+    link = Linked.new(change.mapping_id, change.internal_id, change.record.external_id)
+    base = sent.get(change.internal_id)
+    if base is None:
+        return link
+    external = canonical(rebuilt(change.record, msgspec.json.decode(base)))
+    return replace(link, external=external, erp=base)
 
 
 def _deleted(batch: Batch, link: Linked | None) -> None:

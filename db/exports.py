@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
+import msgspec
 from sqlalchemy import TextClause, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from uuid_utils.compat import uuid7
@@ -27,14 +28,8 @@ MAPPING = (
     *("orphaned_by", "missing_at"),
 )
 OUTBOX = (
-    "id",
-    "integration_id",
-    "pair_id",
-    "entity",
-    "internal_id",
-    "idempotency_key",
-    "state",
-    "sync_log_id",
+    *("id", "integration_id", "pair_id", "entity", "internal_id", "idempotency_key", "state", "sync_log_id"),
+    "sent",
 )
 FIRST = UUID(int=0)
 
@@ -84,7 +79,7 @@ _DOUBT = text(
 )
 _DOUBTS = text(
     "SELECT id, internal_id, looks, coalesce(next_attempt_at, updated_at + make_interval(secs => :first))"
-    " <= now() AS due FROM sync.outbox WHERE pair_id = :pair AND state IN ('sent', 'unknown')"
+    " <= now() AS due, sent::text FROM sync.outbox WHERE pair_id = :pair AND state IN ('sent', 'unknown')"
 )
 _CONFIRMED = text(
     "DELETE FROM sync.outbox WHERE integration_id = :integration AND entity = :entity"
@@ -177,6 +172,7 @@ class PgErp:
                 "idempotency_key": str(intent.id),
                 "state": "sent",
                 "sync_log_id": bound.log_id,
+                "sent": msgspec.Raw(intent.sent),
             }
             for intent in intents
         ]
@@ -194,7 +190,11 @@ class PgErp:
         bound = self._bound
         async with tenant_transaction(self._engine, bound.tenant_id) as connection:
             values = {"pair": bound.pair_id, "first": self._first_look}
-            return [Doubt(*row) for row in await connection.execute(_DOUBTS, values)]
+            rows = (await connection.execute(_DOUBTS, values)).all()
+        return [
+            Doubt(row.id, row.internal_id, row.looks, row.due, row.sent.encode() if row.sent else None)
+            for row in rows
+        ]
 
     async def commit(self, done: Done) -> Counts:
         bound = self._bound
@@ -233,6 +233,11 @@ class PgErp:
             await self._orphan(connection, [id_ for id_, side in noted.orphans if side == by], by)
         return _counts(noted)
 
+    async def confirm(self, connection: AsyncConnection, internal_ids: Sequence[UUID]) -> None:
+        """Where these are outside is known now."""
+        scope = {"integration": self._bound.integration_id, "entity": self._bound.entity.value}
+        await connection.execute(_CONFIRMED, scope | {"ids": list(internal_ids)})
+
     async def _read(self, statement: TextClause, **values: Any) -> Sequence[Any]:
         bound = self._bound
         values |= {"integration": bound.integration_id}
@@ -258,8 +263,7 @@ class PgErp:
         columns = ("mapping_id", "record", "erp")
         await upsert(connection, models.mapping_snapshot, columns, snapshots, tenant, key="mapping_id")
         await connection.execute(_AGREED, {"ids": [record.mapping_id for record in synced]})
-        scope = {"integration": bound.integration_id, "entity": bound.entity.value}
-        await connection.execute(_CONFIRMED, scope | {"ids": ids})
+        await self.confirm(connection, ids)
         await ledger.resolve(
             connection, bound, internal_ids=ids, external_ids=[record.external_id for record in synced]
         )
@@ -331,9 +335,7 @@ class PgErp:
         scope = {"tenant": bound.tenant_id, "integration": bound.integration_id}
         await connection.execute(_CLASH, [scope | _clash(clash) for clash in clashes])
         ids = [clash.internal_id for clash in clashes]
-        await connection.execute(
-            _CONFIRMED, {"integration": bound.integration_id, "entity": bound.entity.value, "ids": ids}
-        )
+        await self.confirm(connection, ids)
 
     async def _orphan(self, connection: AsyncConnection, ids: Sequence[UUID], by: Lost) -> None:
         if ids:

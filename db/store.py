@@ -145,6 +145,9 @@ class PgStore:
                 lost = {id(change) for change, _ in refused}
                 written = [change for change in changes if id(change) not in lost]
                 failed = [*issues, *(_as_issue(change, error) for change, error in refused)]
+                if self._erp is not None:
+                    linked = [change.internal_id for change in written if change.action is Action.LINK]
+                    await self._erp.confirm(connection, linked)
                 created = sum(change.action is Action.CREATE for change in written)
                 counts = Counts(created, len(written) - created, skipped, len(failed))
                 if noted is not None and self._erp is not None:

@@ -34,6 +34,8 @@ WATCH_SECONDS = 10.0
 RECONCILE_SECONDS = 60.0
 SLOW_SECONDS = 600.0
 LONGEST_BACKOFF = 60.0
+STUCK_SECONDS = 60.0
+"""A run that has no log by then died with its worker before it began: resumed within 90 s of the death."""
 
 
 @dataclass(slots=True)
@@ -128,7 +130,7 @@ async def watch_over() -> None:
     database = engine(environment.database_url)
     async with Api.from_environment() as api:
         prefect = Prefect(api, database)
-        mirror = Mirror(api, database, stuck_after=max(120.0, 2 * environment.lease_seconds))
+        mirror = Mirror(api, database, stuck_after=STUCK_SECONDS)
         watchdog = Watchdog(api, database, prefect, environment.lease_seconds)
         asked = asyncio.Event()
         for number in (signal.SIGTERM, signal.SIGINT):

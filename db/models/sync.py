@@ -215,6 +215,7 @@ outbox = Table(
     Column("next_attempt_at", MOMENT),
     Column("sync_log_id", Uuid),
     Column("looks", Integer, nullable=False, server_default=text("0")),
+    Column("sent", JSON),
     now("created_at"),
     now("updated_at"),
     refers("integration_id", "sync.integration", on_delete="CASCADE"),

@@ -98,14 +98,16 @@ def lost(name: str, entity: Entity, outside: Outside, ours: Ours) -> Iterator[Vi
     """What one side has and the other has not, or has otherwise, with no open issue that says so."""
     live, mapped, excused = _live(outside, name), _mapped(ours, name), _excused(ours, name)
     made = {first["id"] for first in _created_by_api(outside, name)}
-    for id_ in live.keys() - {one.external_id for one in mapped}:
+    # An orphan's other side stays where it is.
+    orphans = _mapped(ours, name, orphans=True)
+    for id_ in live.keys() - {one.external_id for one in (*mapped, *orphans)}:
         if entity.direction != "export" and ("external", id_) not in excused:
             yield Violation("L", name, id_, "the world's object has no mapping and no open issue")
         elif entity.direction == "export" and id_ in made:
             # An answer was lost, and what it was about never looked for.
             yield Violation("L", name, id_, "our creation has no mapping")
     records = {record["id"]: record for record in ours.records.get(name, ())}
-    for id_ in records.keys() - {one.internal_id for one in mapped}:
+    for id_ in records.keys() - {one.internal_id for one in (*mapped, *orphans)}:
         if entity.direction != "import" and ("internal", id_) not in excused:
             yield Violation("L", name, id_, "the ERP's record has no mapping and no open issue")
     for one in mapped:
@@ -259,9 +261,9 @@ def _created_by_api(outside: Outside, name: str) -> Iterator[Row]:
     return (first["object"] for first in firsts if first["author"] == "api")
 
 
-def _mapped(ours: Ours, name: str) -> list[Mapped]:
+def _mapped(ours: Ours, name: str, *, orphans: bool = False) -> list[Mapped]:
     mapped = (Mapped(*row) for row in ours.mappings)
-    return [one for one in mapped if one.entity == name and one.state != "orphan"]
+    return [one for one in mapped if one.entity == name and (one.state == "orphan") is orphans]
 
 
 def _excused(ours: Ours, name: str) -> set[tuple[str, str]]:

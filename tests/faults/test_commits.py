@@ -60,7 +60,7 @@ def run_and_die(shop: Shop, place: int, when: str) -> bool:
 def test_the_crash_is_where_it_is_said_to_be(shop: Shop) -> None:
     """Before the commit that opens the run nothing of it is there; after it its log is."""
     logs = "SELECT count(*) FROM sync.sync_log"
-    assert not run_and_die(shop, 2, "before")
+    assert not run_and_die(shop, 3, "before")
     assert shop.query(logs)[0][0] == 0
-    assert not run_and_die(shop, 2, "after")
+    assert not run_and_die(shop, 3, "after")
     assert shop.query(logs)[0][0] == 1

@@ -214,7 +214,7 @@ async def test_a_run_that_began_with_the_old_key_leaves_nothing_under_it(
         assert run.job is not None
         await rotate("--drop-old")
         room.world.expire_access()
-        await walk(run.job, Direction.EXPORT)
+        await walk(run, Direction.EXPORT)
     assert run.status is RunStatus.PARTIAL, run.error
     assert {item["sku"] for item in room.world.objects("products")} == {"P"}
     await assert_all_opens(room, engine, held(key_file), newest=True)

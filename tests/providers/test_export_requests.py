@@ -22,7 +22,7 @@ async def serve(room: Room, request: Request) -> Run:
     """The run of a request, as the flow does it."""
     async with room.open(Entity.PRODUCTS, request.direction, request=request.id) as run:
         if run.job is not None:
-            await walk(run.job, request.direction)
+            await walk(run, request.direction)
     return run
 
 

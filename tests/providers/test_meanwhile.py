@@ -8,9 +8,10 @@ from uuid import UUID
 import pytest
 
 from core import engine, exporting
-from core.entities import Direction, Entity, RunStatus
+from core.entities import ConflictPolicy, Direction, Entity, RunStatus
 from tests.providers.test_two_way import conflicts, linked, outside, quiet
 from tests.world.room import Room
+from tests.world.steps import changes
 
 Connect = Callable[..., Room]
 
@@ -93,4 +94,45 @@ async def test_an_erp_edit_behind_the_exporting_batch_is_not_lost(room: Room) ->
         await exporting.upsert(job, batch)
     await room.sync()
     assert room.external(id_)["price"] == "9.00"
+    assert room.judge() == []
+
+
+@pytest.mark.parametrize("policy", list(ConflictPolicy))
+async def test_edits_behind_a_create_whose_answer_was_lost(
+    connect_world: Connect, policy: ConflictPolicy
+) -> None:
+    """What was sent is the base of both sides, so that nobody has to be asked and no edit is overruled."""
+    room = connect_world()
+    room.pair(policy=policy)
+    id_ = room.product("A")
+    room.world.faults({"kind": "lost_answer", "match": {"method": "POST"}, "times": 1})
+    async with room.open(Entity.PRODUCTS, Direction.EXPORT) as run:
+        assert run.job is not None
+        await changes(run, run.job)
+    assert room.query("SELECT state FROM sync.outbox") == [("unknown",)]
+    room.erp.edit("product", id_, price=Decimal("8.00"))
+    room.world.edit("products", "1", name="De fora")
+    await room.sync()
+    await room.sync()
+    ours, theirs = room.erp.one("product", id_), room.external(id_)
+    assert (ours["price"], ours["name"]) == (Decimal("8.00"), "De fora")
+    assert (theirs["price"], theirs["name"]) == ("8.00", "De fora")
+    assert conflicts(room) == []
+    assert room.judge() == []
+
+
+async def test_an_edit_behind_a_keyed_create_goes_out_as_an_edit(connect_world: Connect) -> None:
+    """The key is sent again with what it was sent with; anything else would be refused."""
+    room = connect_world("world-keys")
+    room.pair(direction=Direction.EXPORT)
+    id_ = room.product("A")
+    room.world.faults({"kind": "lost_answer", "match": {"method": "POST"}, "times": 3})
+    async with room.open(Entity.PRODUCTS, Direction.EXPORT) as run:
+        assert run.job is not None
+        await changes(run, run.job)
+    room.erp.edit("product", id_, price=Decimal("8.00"))
+    await room.sync()
+    await room.sync()
+    assert room.external(id_)["price"] == "8.00"
+    assert room.world.counts()["products"] == 1
     assert room.judge() == []

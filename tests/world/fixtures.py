@@ -26,7 +26,29 @@ def world() -> Iterator[World]:
 def connect_world(
     world: World, database: Database, tenant: Tenant, monkeypatch: pytest.MonkeyPatch
 ) -> Callable[..., Room]:
-    """Connect the world as one of `tests.world.provider.STYLES`; lost creates are looked for soon."""
+    """Connect the world as one of `tests.world.provider.STYLES`."""
+
+    def run(style: str = "world", **options: Any) -> Room:
+        return furnish(world, database, tenant, monkeypatch, style, **options)
+
+    return run
+
+
+@pytest.fixture
+def room(connect_world: Callable[..., Room]) -> Room:
+    return connect_world()
+
+
+def furnish(
+    world: World,
+    database: Database,
+    tenant: Tenant,
+    monkeypatch: pytest.MonkeyPatch,
+    style: str = "world",
+    **options: Any,
+) -> Room:
+    """A world connected to a tenant, here and in processes started from here; lost creates are looked for
+    soon."""
     key = generate_key()
     monkeypatch.setenv("DATABASE_URL", database.url)
     monkeypatch.setenv("CLOUDTOSYS_KEYS", key)
@@ -35,15 +57,6 @@ def connect_world(
     monkeypatch.setenv("CLOUDTOSYS_ALLOWED_PRIVATE_HOSTS", world.url.removeprefix("http://"))
     for provider in PROVIDERS:
         monkeypatch.setitem(registry._BY_KEY, provider.key, provider)
-
-    def run(style: str = "world", **options: Any) -> Room:
-        made = Room(world, database, tenant, Vault([key]), Erp(database.url, tenant.id, tenant.branch_id))
-        made.connect(style, **options)
-        return made
-
-    return run
-
-
-@pytest.fixture
-def room(connect_world: Callable[..., Room]) -> Room:
-    return connect_world()
+    made = Room(world, database, tenant, Vault([key]), Erp(database.url, tenant.id, tenant.branch_id))
+    made.connect(style, **options)
+    return made

@@ -50,32 +50,45 @@ def judge(
     ours = Ours(
         mappings=[
             tuple(row)
-            for row in query("SELECT entity, internal_id::text, external_id, state FROM sync.mapping")
+            for row in query(
+                "SELECT entity, internal_id::text, external_id, state FROM sync.mapping"
+                " WHERE integration_id = :integration",
+                integration=integration_id,
+            )
         ],
         records={name: erp.as_the_world(name, integration_id) for name in entities},
         logs=_rows(
             query,
             "SELECT l.id::text, l.entity, l.direction, l.status, l.processed, l.success, l.errors, l.skipped,"
             " l.created, l.updated, l.pair_id::text, l.slot_at, l.ended_at, p.lease_expires_at"
-            " FROM sync.sync_log l LEFT JOIN sync.pair p ON p.lease_log_id = l.id",
+            " FROM sync.sync_log l LEFT JOIN sync.pair p ON p.lease_log_id = l.id"
+            " WHERE l.integration_id = :integration",
+            integration_id,
         ),
         issues=_rows(
             query,
             "SELECT sync_log_id::text, entity, nullif(external_id, '') AS external_id,"
-            " internal_id::text, state FROM sync.issue",
+            " internal_id::text, state FROM sync.issue WHERE integration_id = :integration",
+            integration_id,
         ),
-        outbox=_rows(query, "SELECT entity, internal_id::text, external_id, state FROM sync.outbox"),
+        outbox=_rows(
+            query,
+            "SELECT entity, internal_id::text, external_id, state FROM sync.outbox"
+            " WHERE integration_id = :integration",
+            integration_id,
+        ),
         cursors=_rows(
             query,
             "SELECT p.entity, c.watermark, c.scanning, c.change_seq FROM sync.cursor c"
-            " JOIN sync.pair p ON p.id = c.pair_id",
+            " JOIN sync.pair p ON p.id = c.pair_id WHERE p.integration_id = :integration",
+            integration_id,
         ),
     )
     return check(entities, outside, ours, now=query("SELECT now()")[0][0])
 
 
-def _rows(query: Query, statement: str) -> Sequence[dict[str, Any]]:
-    return [dict(row._mapping) for row in query(statement)]
+def _rows(query: Query, statement: str, integration_id: UUID) -> Sequence[dict[str, Any]]:
+    return [dict(row._mapping) for row in query(statement, integration=integration_id)]
 
 
 def _seen(kind: str, line: dict[str, Any]) -> dict[str, Any]:

@@ -100,7 +100,7 @@ class Room:
         async with self.open(entity, direction, full=full) as run:
             if run.job is not None:
                 run.job.batch_size = batch_size
-                await walk(run.job, direction)
+                await walk(run, direction)
         return run
 
     async def run(
@@ -138,8 +138,9 @@ class Room:
         """The world's object of an ERP record."""
         found = self.query(
             "SELECT entity, external_id FROM sync.mapping WHERE internal_id = :id AND state <> 'orphan'"
-            " AND entity <> 'variants'",
+            " AND entity <> 'variants' AND integration_id = :integration",
             id=internal_id,
+            integration=self.integration_id,
         )
         assert len(found) == 1, found
         return self.object(*found[0])
@@ -149,8 +150,10 @@ class Room:
 
     def internal(self, external_id: str, kind: str = "products") -> uuid.UUID:
         found = self.query(
-            "SELECT internal_id FROM sync.mapping WHERE external_id = :id AND entity = :kind",
+            "SELECT internal_id FROM sync.mapping WHERE external_id = :id AND entity = :kind"
+            " AND integration_id = :integration",
             id=external_id,
+            integration=self.integration_id,
             kind=kind,
         )
         assert len(found) == 1, found
@@ -163,6 +166,14 @@ class Room:
     def writes(self) -> list[dict[str, Any]]:
         """Versions that came through the API since the last `forget`: kind, id, version."""
         return [change for call in self.calls() for change in call["changes"]]
+
+    def expire(self) -> None:
+        """Runs that died hold no pair any more."""
+        self.query(
+            "UPDATE sync.pair SET lease_expires_at = now() - interval '1 s'"
+            " WHERE lease_log_id IS NOT NULL AND integration_id = :integration",
+            integration=self.integration_id,
+        )
 
     def forget(self) -> None:
         """What was done until now does not count."""

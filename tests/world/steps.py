@@ -2,32 +2,40 @@
 
 import asyncio
 
-from core import engine, exporting, orphans, selecting, settling
-from core.batch import Job
+from core import engine, exporting, isolation, orphans, selecting, settling
+from core.batch import Batch, Job
 from core.entities import Direction
 from core.outgoing import Outbatch
 from core.ports import Cursor
+from tasks.job import Run
 
 MARGIN = 0.05
 
 
-async def walk(job: Job, direction: Direction) -> None:
-    await (import_all if direction is Direction.IMPORT else export_all)(job)
+async def walk(run: Run, direction: Direction) -> None:
+    if run.job is not None:
+        await (import_all if direction is Direction.IMPORT else export_all)(run, run.job)
 
 
-async def import_all(job: Job) -> None:
+async def import_all(run: Run, job: Job) -> None:
     cursor: Cursor | None = job.cursor
+    if job.isolating:
+        cursor = await isolation.isolate(job, await engine.fetch(job, job.cursor))
     while cursor is not None:
-        batch = engine.map_records(job, await engine.fetch(job, cursor))
-        cursor = await engine.upsert(job, await engine.transform(job, batch))
+        await run.check()
+        cursor = await write(job, await engine.fetch(job, cursor))
     await orphans.settle(job)
     if (due := await selecting.fetch_due(job)) is not None:
-        await engine.upsert(job, await engine.transform(job, engine.map_records(job, due)))
+        await write(job, due)
 
 
-async def export_all(job: Job) -> None:
+async def write(job: Job, batch: Batch) -> Cursor | None:
+    return await engine.upsert(job, await engine.transform(job, engine.map_records(job, batch)))
+
+
+async def export_all(run: Run, job: Job) -> None:
     await settling.settle(job)
-    await changes(job)
+    await changes(run, job)
     for seconds in (*job.look_again, job.look_again[-1]):
         if not job.doubtful:
             return
@@ -35,13 +43,14 @@ async def export_all(job: Job) -> None:
         await settling.settle(job)
         if job.due:
             job.selective = True
-            await changes(job)
+            await changes(run, job)
 
 
-async def changes(job: Job) -> None:
+async def changes(run: Run, job: Job) -> None:
     """Each batch is sent while the next one is compared."""
     batch: Outbatch | None = await compared(job, job.cursor)
     while batch is not None:
+        await run.check()
         following = None if batch.last else asyncio.create_task(compared(job, batch.cursor))
         try:
             await exporting.upsert(job, batch)

@@ -199,6 +199,7 @@ COLUMNS = (
     ("sync.issue", "resolved_reason", "text"),
     ("sync.outbox", "sync_log_id", "uuid"),
     ("sync.outbox", "looks", "integer NOT NULL DEFAULT 0"),
+    ("sync.outbox", "sent", "json"),
     ("sync.integration", "status_code", "text NOT NULL DEFAULT ''"),
     ("sync.integration", "status_since", "timestamptz NOT NULL DEFAULT now()"),
     ("sync.support_ticket", "integration_id", "uuid"),

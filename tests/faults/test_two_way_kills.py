@@ -1,0 +1,159 @@
+"""T1: SIGKILL of the worker at random moments of two-way runs of three entities."""
+
+import asyncio
+import os
+import random
+import signal
+import statistics
+import subprocess
+from collections.abc import Awaitable, Callable
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+import psutil
+import pytest
+
+from core.entities import ConflictPolicy, Entity, Trigger
+from deployments.apply import Prefect
+from tests.faults.conftest import LONG
+from tests.world.room import Room, issues
+
+KILLS, EVERY = (int(os.environ.get("KILLS", "500")), 25) if LONG else (4, 2)
+RECORDS = 300
+LONGEST = 2.0
+"""Seconds of a run in which it is killed."""
+SEED = 20261127
+ENTITIES = (Entity.CATEGORIES, Entity.PRODUCTS, Entity.CUSTOMERS)
+INTERRUPTED = (
+    "SELECT l.pair_id, (SELECT min(n.started_at) FROM sync.sync_log n WHERE n.pair_id = l.pair_id"
+    " AND n.started_at > :at AND n.status NOT IN ('interrupted', 'skipped')) FROM sync.sync_log l"
+    " WHERE l.status = 'interrupted' AND l.ended_at > :at"
+)
+"""Runs that a kill ended, also those that had no log yet, and when each pair was at work again."""
+BUSY = (
+    "SELECT count(*) FROM sync.pair p WHERE lease_log_id IS NOT NULL OR (SELECT l.status FROM sync.sync_log l"
+    " WHERE l.pair_id = p.id ORDER BY l.started_at DESC, l.id DESC LIMIT 1) NOT IN ('success', 'partial')"
+)
+RUNNING = "SELECT count(*) FROM sync.sync_log WHERE status = 'running'"
+
+Until = Callable[..., Awaitable[Any]]
+Start = Callable[..., "subprocess.Popen[bytes]"]
+
+
+class Workers:
+    """One that works, and one that waits to be the next."""
+
+    def __init__(self, start: Start, until: Until) -> None:
+        self._start, self._until = start, until
+        self._spare = start("tests.faults.spare")
+        self.active: subprocess.Popen[bytes] | None = None
+
+    async def follow(self) -> None:
+        """The spare one begins to work."""
+        await self._until(self._waits, 60)
+        self._spare.send_signal(signal.SIGCONT)
+        self.active, self._spare = self._spare, self._start("tests.faults.spare")
+
+    def kill(self) -> None:
+        assert self.active
+        self.active.kill()
+        self.active.wait()
+
+    async def _waits(self) -> bool:
+        return bool(psutil.Process(self._spare.pid).status() == psutil.STATUS_STOPPED)
+
+
+def change(room: Room, chance: random.Random, turn: int) -> None:
+    """Creates, edits and a deletion on both sides."""
+    for kind in ("categories", "products", "customers"):
+        room.world.mutate(seed=SEED + turn, count=15, kind=kind, create=0.3)
+    rows = [{"sku": f"E{turn}-{n}", "name": f"E{n}", "price": Decimal(n + 1)} for n in range(8)]
+    room.erp.add_many("product", rows)
+    room.erp.add_many("category", [{"slug": f"e{turn}-{n}", "name": f"E{n}"} for n in range(3)])
+    room.erp.add_many("customer", [{"name": f"Cliente {turn}-{n}"} for n in range(3)])
+    room.erp.query(
+        "UPDATE erp.product SET price = %(price)s WHERE id IN (SELECT id FROM erp.product"
+        " WHERE deleted_at IS NULL ORDER BY md5(id::text || %(turn)s) LIMIT 30) RETURNING id",
+        price=Decimal(turn + 1),
+        turn=str(turn),
+    )
+    room.erp.query(
+        "UPDATE erp.customer SET email = %(mail)s WHERE id IN (SELECT id FROM erp.customer"
+        " ORDER BY md5(id::text || %(turn)s) LIMIT 10) RETURNING id",
+        mail=f"c{turn}@exemplo.test",
+        turn=str(turn),
+    )
+    if chance.random() < 0.5:
+        room.erp.query(
+            "UPDATE erp.product SET deleted_at = now() WHERE id IN (SELECT id FROM erp.product"
+            " WHERE deleted_at IS NULL ORDER BY md5(id::text || %(turn)s) LIMIT 1) RETURNING id",
+            turn=str(turn),
+        )
+
+
+@pytest.mark.timeout(3 * 3600 if LONG else 300)
+async def test_killed_anywhere_both_sides_are_equal(
+    connect_world: Callable[..., Room],
+    environment: dict[str, str],
+    prefect: Prefect,
+    start: Start,
+    until: Until,
+) -> None:
+    room = connect_world()
+    for entity in ENTITIES:
+        room.pair(entity, policy=ConflictPolicy.ERP_WINS)
+        room.world.populate(entity.value, RECORDS, seed=SEED)
+    names = ("CLOUDTOSYS_KEYS", "CLOUDTOSYS_PROVIDERS", "CLOUDTOSYS_ALLOWED_PRIVATE_HOSTS")
+    environment |= {name: os.environ[name] for name in names}
+    environment["CLOUDTOSYS_LOOK_AGAIN_SECONDS"] = "0.5,1"
+    await prefect.apply(list(room.pairs.values()))
+    workers, chance = Workers(start, until), random.Random(SEED)
+    start("deployments.sentinel")
+    await workers.follow()
+
+    async def quiet() -> bool:
+        return not room.query(BUSY)[0][0]
+
+    async def running() -> bool:
+        return bool(room.query(RUNNING)[0][0])
+
+    async def trigger(count: int) -> None:
+        for pair in chance.sample(list(room.pairs.values()), count):
+            await prefect.trigger(pair, initiated_by=Trigger.MANUAL)
+
+    async def settle() -> None:
+        """An undisturbed run of each, then both sides must be equal."""
+        before = room.query("SELECT count(*) FROM sync.sync_log")[0][0]
+        await trigger(len(ENTITIES))
+        await until(lambda: _grown(room, before + 2 * len(ENTITIES)), 120)
+        await until(quiet, 120)
+        assert room.judge() == [], issues(room)[-5:]
+
+    await settle()
+    resumed: list[float] = []
+    kills = turn = 0
+    while kills < KILLS:
+        turn += 1
+        change(room, chance, turn)
+        await trigger(chance.choice((1, 1, 2)))
+        await until(running, 60)
+        await asyncio.sleep(chance.uniform(0.0, LONGEST))
+        workers.kill()
+        at: datetime = room.query("SELECT clock_timestamp()")[0][0]
+        await workers.follow()
+        await until(quiet, 120)
+        hit = room.query(INTERRUPTED, at=at)
+        assert all(again for _, again in hit)
+        resumed += [(again - at).total_seconds() for _, again in hit]
+        kills += bool(hit)
+        if turn % EVERY == 0:
+            await settle()
+    await settle()
+    assert max(resumed) <= 90
+    shown = f"resumed median {statistics.median(resumed):.1f}s max {max(resumed):.1f}s"
+    print(f"T1 pass kills={kills} runs={len(resumed)} lost=0 doubled=0 {shown} seed={SEED}")
+
+
+async def _grown(room: Room, count: int) -> bool:
+    return bool(room.query("SELECT count(*) FROM sync.sync_log")[0][0] >= count)
