@@ -14,8 +14,8 @@ from rich.table import Table
 from core.errors import SyncError
 
 ZONE = ZoneInfo("America/Sao_Paulo")
-PIPED_WIDTH = 200
-"""Columns where the output is no terminal: a listing in a file must not be cut at 80."""
+PIPED_WIDTH = 10_000
+"""Columns where the output is no terminal: in a file or a pipe a row is one line, however long."""
 
 Row = Mapping[str, Any]
 
