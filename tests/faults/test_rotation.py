@@ -52,13 +52,13 @@ def room(
     monkeypatch: pytest.MonkeyPatch,
 ) -> Room:
     """A two-way pair that is signed by OAuth, and keys in a file as an installation has them."""
+    monkeypatch.setitem(registry._BY_KEY, OAUTH.key, OAUTH)
+    room = connect_world(OAUTH.key, client_id=world.client_id)
     key_file.touch(0o600)
     key_file.write_text(os.environ["CLOUDTOSYS_KEYS"])
     monkeypatch.delenv("CLOUDTOSYS_KEYS")
     monkeypatch.setenv("CLOUDTOSYS_KEYS_FILE", str(key_file))
     monkeypatch.setenv("CLOUDTOSYS_DATA", str(tmp_path / "data"))
-    monkeypatch.setitem(registry._BY_KEY, OAUTH.key, OAUTH)
-    room = connect_world(OAUTH.key, client_id=world.client_id)
     sign_in(room)
     room.pair()
     return room

@@ -26,10 +26,11 @@ def world() -> Iterator[World]:
 def connect_world(
     world: World, database: Database, tenant: Tenant, monkeypatch: pytest.MonkeyPatch
 ) -> Callable[..., Room]:
-    """Connect the world as one of `tests.world.provider.STYLES`."""
+    """Connect the world as one of `tests.world.provider.STYLES`, all under one key."""
+    key = generate_key()
 
     def run(style: str = "world", **options: Any) -> Room:
-        return furnish(world, database, tenant, monkeypatch, style, **options)
+        return furnish(world, database, tenant, monkeypatch, style, key=key, **options)
 
     return run
 
@@ -45,11 +46,13 @@ def furnish(
     tenant: Tenant,
     monkeypatch: pytest.MonkeyPatch,
     style: str = "world",
+    *,
+    key: str = "",
     **options: Any,
 ) -> Room:
     """A world connected to a tenant, here and in processes started from here; lost creates are looked for
     soon."""
-    key = generate_key()
+    key = key or generate_key()
     monkeypatch.setenv("DATABASE_URL", database.url)
     monkeypatch.setenv("CLOUDTOSYS_KEYS", key)
     monkeypatch.setenv("CLOUDTOSYS_PROVIDERS", "tests.world.provider")

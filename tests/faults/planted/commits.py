@@ -156,7 +156,7 @@ CREATES = (
     Bug(
         "a create is sent again under another key",
         "core/settling.py",
-        "job.intents = {doubt.internal_id: doubt.id for doubt in due}",
+        "job.intents = {doubt.internal_id: doubt for doubt in due}",
         "job.intents = {}",
         (f"{FAULTS}lost_answers.py::test_no_create_is_doubled_and_none_stays_unknown",),
         slow=True,
