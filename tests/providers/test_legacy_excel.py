@@ -15,6 +15,7 @@ from core.errors import ConfigurationError
 from db import legacy
 from providers.legacy import preview
 from providers.legacy.columns import required
+from providers.legacy.layout import PORTION
 from providers.legacy.rejected import workbook as rejected_workbook
 from providers.legacy.sheets import Options, open_sheet
 from tasks.migration import begin
@@ -115,27 +116,27 @@ async def test_rejected_rows_say_why_and_come_back_corrected(office: Office) -> 
 
 
 async def test_a_broken_off_migration_goes_on_from_its_place(office: Office) -> None:
-    rows = products(2_600)
+    rows = products(PORTION + 1_600)
     rows[5][2] = "x"
-    rows[2_500][0] = rows[3][0]
+    rows[-100][0] = rows[3][0]
     id_ = await office.prepare(await office.connect(), Entity.PRODUCTS, workbook(rows))
     await office.migrate(id_, batches=1)
-    assert office.query("SELECT count(*) FROM erp.product") == [(999,)]
+    assert office.query("SELECT count(*) FROM erp.product") == [(PORTION - 1,)]
     assert (await office.read(id_)).state == "running"
     second = await office.migrate(id_)
     assert second.job is not None
     assert second.job.counts.processed == 1_600
-    assert office.query("SELECT count(*), count(DISTINCT sku) FROM erp.product") == [(2_598, 2_598)]
-    assert [number for number, *_ in await office.rejected(id_)] == [7, 2_502]
+    assert office.query("SELECT count(*), count(DISTINCT sku) FROM erp.product") == [(PORTION + 1_598,) * 2]
+    assert [number for number, *_ in await office.rejected(id_)] == [7, PORTION + 1_502]
     assert (await office.read(id_)).state == "done"
 
 
 async def test_whoever_resumes_the_pair_goes_on_with_the_migration(office: Office) -> None:
     """The sentinel knows of pairs alone."""
-    id_ = await office.prepare(await office.connect(), Entity.PRODUCTS, workbook(products(1_500)))
+    id_ = await office.prepare(await office.connect(), Entity.PRODUCTS, workbook(products(PORTION + 500)))
     await office.migrate(id_, batches=1)
     await office.run((await office.read(id_)).pair_id, Entity.PRODUCTS)
-    assert office.query("SELECT count(*) FROM erp.product") == [(1_500,)]
+    assert office.query("SELECT count(*) FROM erp.product") == [(PORTION + 500,)]
     assert (await office.read(id_)).state == "done"
     idle = await office.run((await office.read(id_)).pair_id, Entity.PRODUCTS)
     assert idle.error is not None
@@ -144,7 +145,7 @@ async def test_whoever_resumes_the_pair_goes_on_with_the_migration(office: Offic
 
 async def test_another_file_is_read_from_its_first_row(office: Office) -> None:
     integration = await office.connect()
-    first = await office.prepare(integration, Entity.PRODUCTS, workbook(products(1_500)))
+    first = await office.prepare(integration, Entity.PRODUCTS, workbook(products(PORTION + 500)))
     await office.migrate(first, batches=1)
     second = await office.prepare(integration, Entity.PRODUCTS, workbook(products(5, first=9_000)))
     await office.migrate(second)

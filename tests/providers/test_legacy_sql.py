@@ -24,6 +24,7 @@ from core.probe import checked
 from db import embedded
 from providers.legacy import preview, tables
 from providers.legacy.columns import required
+from providers.legacy.layout import PORTION
 from providers.registry import get
 from tests.providers.legacy import Office, gtin, office
 
@@ -156,12 +157,12 @@ async def test_a_table_is_found_mapped_read_in_pages_and_resumed(office: Office,
     fields = {column["title"]: column["field"] for column in found.columns}
     assert fields["codprod"] == "sku"
     assert fields["preco_venda"] == "price"
-    await office.migrate(id_, batches=7)
-    assert office.query("SELECT count(*) FROM erp.product") == [(7_000,)]
+    await office.migrate(id_, batches=3)
+    assert office.query("SELECT count(*) FROM erp.product") == [(3 * PORTION,)]
     rest = await office.migrate(id_)
     assert rest.status is RunStatus.SUCCESS
     assert rest.job is not None
-    assert rest.job.counts.created == ROWS - 7_000
+    assert rest.job.counts.created == ROWS - 3 * PORTION
     assert office.query("SELECT count(*), count(DISTINCT sku) FROM erp.product") == [(ROWS, ROWS)]
     one = office.query("SELECT sku, name, price::float, gtin, active FROM erp.product WHERE sku = 'P0000011'")
     assert one == [("P0000011", "Peça 11", 21.5, gtin(11), True)]
