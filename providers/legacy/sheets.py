@@ -96,11 +96,8 @@ def _workbook(data: bytes, sheet: str) -> Iterator[Cells]:
     from python_calamine import CalamineError, CalamineWorkbook  # noqa: PLC0415 - only for these files
 
     try:
-        # `iter_rows` begins at the first used row; numbers are to be those of the program.
-        found = CalamineWorkbook.from_filelike(io.BytesIO(data)).get_sheet_by_name(sheet)
-        for _ in range(found.start[0] if found.start else 0):
-            yield []
-        yield from found.iter_rows()
+        # `iter_rows` gives the empty rows above the first used one too, so numbers are those of the program.
+        yield from CalamineWorkbook.from_filelike(io.BytesIO(data)).get_sheet_by_name(sheet).iter_rows()
     except CalamineError as error:
         raise _damaged(type(error).__name__) from None
 

@@ -5,6 +5,9 @@ The traps are those of the readers' own documentation: openpyxl (data types, for
 
 import io
 import uuid
+import zipfile
+from datetime import date
+from pathlib import Path
 
 import pytest
 from openpyxl import Workbook, load_workbook
@@ -23,6 +26,7 @@ from tests.providers.legacy import TITLES, Office, gtin, office, products, workb
 
 __all__ = ["office"]
 
+FIXTURES = Path(__file__).parent / "fixtures" / "legacy_excel"
 PRODUCT = "SELECT sku, name, price::float, gtin, active FROM erp.product ORDER BY sku"
 
 
@@ -258,6 +262,50 @@ def test_pages_that_are_called_xls_keep_their_zeros(data: bytes) -> None:
     sheet = open_sheet(data, Options())
     assert sheet.titles == ["Código", "Descrição"]
     assert next(sheet.rows())[1] == ["00012", "Açúcar"]
+
+
+ODS = {
+    "mimetype": "application/vnd.oasis.opendocument.spreadsheet",
+    "META-INF/manifest.xml": """<manifest:manifest
+ xmlns:manifest="urn:oasis:names:tc:opendocument:xmlns:manifest:1.0"><manifest:file-entry
+ manifest:full-path="/" manifest:media-type="application/vnd.oasis.opendocument.spreadsheet"/>
+</manifest:manifest>""",
+    "content.xml": """<office:document-content
+ xmlns:office="urn:oasis:names:tc:opendocument:xmlns:office:1.0"
+ xmlns:table="urn:oasis:names:tc:opendocument:xmlns:table:1.0"
+ xmlns:text="urn:oasis:names:tc:opendocument:xmlns:text:1.0" office:version="1.2"><office:body>
+<office:spreadsheet><table:table table:name="P"><table:table-row>
+<table:table-cell office:value-type="string"><text:p>Código</text:p></table:table-cell>
+<table:table-cell office:value-type="string"><text:p>Preço</text:p></table:table-cell></table:table-row>
+<table:table-row><table:table-cell office:value-type="string"><text:p>00012</text:p></table:table-cell>
+<table:table-cell office:value-type="float" office:value="2.5"><text:p>2,50</text:p></table:table-cell>
+</table:table-row></table:table></office:spreadsheet></office:body></office:document-content>""",
+}
+
+
+def test_workbooks_of_other_programs() -> None:
+    """The .xls was written by xlwt 1.3.0, which writes the format of Excel 97."""
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        for name, content in ODS.items():
+            archive.writestr(name, content.replace("\n<", "<"))
+    sheet = open_sheet(packed.getvalue(), Options())
+    assert (sheet.titles, list(sheet.rows())) == (["Código", "Preço"], [(2, ["00012", 2.5])])
+    old = open_sheet((FIXTURES / "produtos.xls").read_bytes(), Options())
+    assert old.titles == ["Código", "Preço", "Cadastro"]
+    assert list(old.rows()) == [(4, ["00012", 2.5, date(2026, 4, 3)])]
+
+
+def test_rows_are_numbered_as_the_program_shows_them() -> None:
+    book = Workbook()
+    sheet = book.active
+    assert sheet is not None
+    for place, value in (("B4", "Código"), ("C4", "Descrição"), ("B5", "1"), ("C5", "a"), ("B9", "2")):
+        sheet[place] = value
+    written = io.BytesIO()
+    book.save(written)
+    found = open_sheet(written.getvalue(), Options())
+    assert (found.header_row, [number for number, _ in found.rows()]) == (4, [5, 9])
 
 
 def test_titles_below_a_letterhead_hidden_sheets_and_odd_rows() -> None:
