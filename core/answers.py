@@ -7,8 +7,9 @@ from uuid import UUID
 import msgspec
 from uuid_utils.compat import uuid7
 
+from core import merging
 from core.batch import Job
-from core.comparing import revision, snapshot, variants
+from core.comparing import revision, sides, variants
 from core.engine import MALFORMED
 from core.erp import Done
 from core.errors import NotFoundError, RecordError, SyncError, TransientError, UnknownOutcome
@@ -18,7 +19,7 @@ from core.ports import Issue
 from core.records import Record
 from core.sides import Synced
 from core.spec import Raw, Written
-from core.trees import encoded, rebuilt, tree, tree_hash
+from core.trees import Tree, encoded, rebuilt, tree, tree_hash
 
 
 async def record(job: Job, items: Sequence[Item], answers: Sequence[Written]) -> None:
@@ -97,18 +98,19 @@ def _written(job: Job, item: Item, raw: Raw | None) -> Synced | None:
     found, given = _mapped(job, item, raw)
     if not found.external_id:
         return None
-    after, known = _after(job, item, found, given)
+    base, external = _bases(job, item, found)
+    known = given and external == tree(found, job.writing.fields)
     return Synced(
         mapping_id=item.link.mapping_id if item.link else uuid7(),
         internal_id=item.row.internal_id,
         external_id=found.external_id,
-        external=canonical(after),
+        external=canonical(rebuilt(found, external)),
         external_hash=record_hash(canonical(found), job.resource.version) if known else None,
-        erp=encoded(item.tree),
-        internal_hash=item.hash,
+        erp=encoded(base),
+        internal_hash=tree_hash(base, job.writing.version),
         version=revision(job, raw) if raw is not None else None,
         updated_at=found.updated_at,
-        incomplete=item.row.missing,
+        incomplete=item.row.missing or base != item.tree,
         variants=variants(item, found),
         counted="updated" if item.link else "created",
     )
@@ -126,17 +128,11 @@ def _mapped(job: Job, item: Item, raw: Raw | None) -> tuple[Record, bool]:
     return msgspec.structs.replace(item.target, external_id=known), False
 
 
-def _after(job: Job, item: Item, found: Record, given: bool) -> tuple[Record, bool]:
-    """The external side's new snapshot, and whether it is all that the external system holds.
-
-    In a two-way pair somebody may have edited other fields there meanwhile: those keep their old snapshot,
-    so that the next import sees the change.
-    """
-    if item.link is None or not job.two_way:
-        return found, given
-    fields = job.writing.fields
-    before, after = tree(snapshot(item), fields), tree(found, fields)
-    expected = {name: after[name] if name in item.fields else before[name] for name in after}
-    if given and expected == after:
-        return found, True
-    return rebuilt(found, expected), False
+def _bases(job: Job, item: Item, found: Record) -> tuple[Tree, Tree]:
+    """Of the ERP and of the external side. In a two-way pair somebody may have edited the record outside
+    since it was seen: what is not as it was meant to be is no base."""
+    fields, link = job.writing.fields, item.link
+    after = tree(found, fields)
+    if link is None or item.seen is None or item.target is None or not job.two_way:
+        return item.tree, after
+    return merging.rebased(sides(item, link, fields, tree(item.target, fields), after))

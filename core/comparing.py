@@ -4,6 +4,7 @@ from uuid import UUID
 
 import msgspec
 
+from core import merging
 from core.batch import Job
 from core.hashing import canonical
 from core.merging import chooser, merge
@@ -11,7 +12,7 @@ from core.outgoing import Item, Outbatch
 from core.records import Product, Record
 from core.sides import Clash, Linked, Synced
 from core.spec import Raw
-from core.trees import Tree, differing, encoded, part_key, rebuilt, tree
+from core.trees import Tree, differing, encoded, part_key, rebuilt, tree, tree_hash
 
 
 def decide(job: Job, batch: Outbatch, item: Item, seen: Record | None, version: str | None) -> None:
@@ -42,6 +43,14 @@ def snapshot(item: Item) -> Record:
         assert item.seen is not None  # noqa: S101
         return item.seen
     return msgspec.json.decode(link.external, type=type(item.row.record))
+
+
+def newest(item: Item, seen: Record) -> Record:
+    """The external side as it is known best: an answer may come from a cache."""
+    known = snapshot(item) if item.link and item.link.external else None
+    if known is None or known.updated_at is None or seen.updated_at is None:
+        return seen
+    return known if seen.updated_at < known.updated_at else seen
 
 
 def variants(item: Item, record: Record) -> list[tuple[str, UUID]]:
@@ -114,20 +123,37 @@ def _clash(
 def _agreed(job: Job, item: Item, link: Linked, external: Tree) -> Synced:
     """Nothing to write: both sides hold the same already, or what differs is not the ERP's doing."""
     assert item.seen is not None  # noqa: S101
+    base, theirs = item.tree, external
+    if job.two_way:
+        base, theirs = merging.rebased(sides(item, link, job.writing.fields, external, external))
     before = snapshot(item)
-    old = tree(before, job.writing.fields)
-    same = {name: external[name] if external[name] == item.tree.get(name) else old[name] for name in old}
+    unmoved = theirs == tree(before, job.writing.fields)
     return Synced(
         mapping_id=link.mapping_id,
         internal_id=link.internal_id,
         external_id=link.external_id,
-        external=canonical(rebuilt(before, same)),
-        external_hash=link.external_hash,
-        erp=encoded(item.tree),
-        internal_hash=item.hash,
+        external=canonical(rebuilt(before, theirs)),
+        external_hash=link.external_hash if unmoved else None,
+        erp=encoded(base),
+        internal_hash=tree_hash(base, job.writing.version),
         version=item.revision,
         updated_at=item.seen.updated_at,
-        incomplete=item.row.missing,
+        incomplete=item.row.missing or base != item.tree,
         variants=variants(item, item.seen),
         counted="skipped",
+    )
+
+
+def sides(item: Item, link: Linked, fields: frozenset[str], target: Tree, after: Tree) -> merging.Sides:
+    """Around a write of a two-way pair. Linked for the first time, they are in step as they were seen."""
+    assert item.seen is not None  # noqa: S101
+    seen = tree(item.seen, fields)
+    base = base_of(item.row.record, link, fields)
+    return merging.Sides(
+        base_erp=item.tree if base is None else base,
+        base_external=tree(snapshot(item), fields),
+        erp=item.tree,
+        seen=seen,
+        target=target,
+        after=after,
     )

@@ -16,7 +16,7 @@ from uuid_utils.compat import uuid7
 
 from core import answers
 from core.batch import Job
-from core.comparing import decide, revision, snapshot
+from core.comparing import decide, newest, revision, snapshot
 from core.engine import MALFORMED
 from core.erp import Done, Doubt, Intent
 from core.errors import (
@@ -199,7 +199,7 @@ async def _compare(job: Job, batch: Outbatch, items: Sequence[Item]) -> None:
         with _issues(batch, item):
             raw = now.get(link.external_id)
             if raw is not None:
-                seen = None if job.force else job.resource.map(raw, job.source.settings)
+                seen = None if job.force else newest(item, job.resource.map(raw, job.source.settings))
                 decide(job, batch, item, seen, revision(job, raw))
             else:
                 # The ERP rules here: that somebody else edited the record outside keeps nothing from it.

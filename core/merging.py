@@ -54,6 +54,46 @@ def merge(
     return Merged(outcome.erp, outcome.external, outcome.base, tuple(conflicts))
 
 
+@dataclass(frozen=True, slots=True)
+class Sides:
+    """One record around a write: the bases before it, the ERP's side, the external one as it was seen, as it
+    was meant to be and as it is."""
+
+    base_erp: Mapping[str, Any]
+    base_external: Mapping[str, Any]
+    erp: Mapping[str, Any]
+    seen: Mapping[str, Any]
+    target: Mapping[str, Any]
+    after: Mapping[str, Any]
+
+    def at(self, key: str) -> tuple[Any, ...]:
+        trees = (self.base_erp, self.base_external, self.erp, self.seen, self.target, self.after)
+        return tuple(tree.get(key, _MISSING) for tree in trees)
+
+
+def rebased(sides: Sides) -> tuple[Tree, Tree]:
+    """The bases of both sides after a write. Where they are equal, or the external system made something else
+    of what it was given, both move; all else is to be decided again, and keeps its bases."""
+    erp, external = Tree(), Tree()
+    for key in {*sides.base_erp, *sides.base_external, *sides.erp, *sides.after}:
+        values = sides.at(key)
+        base_erp, base_external, ours, seen, target, after = values
+        if isinstance(ours, dict) and isinstance(after, dict):
+            inner = rebased(Sides(*(_dict(value) for value in values)))
+            _put(erp, external, key, *inner)
+        elif ours == after or (target == ours and target != seen):
+            _put(erp, external, key, ours, after)
+        else:
+            _put(erp, external, key, base_erp, base_external)
+    return erp, external
+
+
+def _put(erp: Tree, external: Tree, key: str, ours: Any, theirs: Any) -> None:
+    for side, value in ((erp, ours), (external, theirs)):
+        if value is not _MISSING:
+            side[key] = value
+
+
 def chooser(policy: ConflictPolicy, erp_at: datetime | None, external_at: datetime | None) -> Choose:
     """`newest` asks a person where the external system does not say when a record changed."""
     if policy is ConflictPolicy.ERP_WINS:

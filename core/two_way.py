@@ -88,6 +88,9 @@ def _meet(
     fields = job.writing.fields
     record, there = change.record, tree(change.record, fields)
     before = _before(link, record)
+    if not job.force and _is_past(record, before):
+        batch.skipped += 1
+        return None
     here = tree(row.record, fields)
     base = base_of(row.record, link, fields)
     choose = chooser(job.policy, row.updated_at, record.updated_at)
@@ -119,6 +122,13 @@ def _meet(
 
 def _before(link: Linked, record: Record) -> Record | None:
     return msgspec.json.decode(link.external, type=type(record)) if link.external is not None else None
+
+
+def _is_past(record: Record, known: Record | None) -> bool:
+    """A list from a cache, or a message that was overtaken: what is known already came later."""
+    if known is None or known.updated_at is None or record.updated_at is None:
+        return False
+    return record.updated_at < known.updated_at
 
 
 def _read_only(record: Record, before: Record | None, here: Record, names: frozenset[str]) -> Tree:

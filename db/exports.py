@@ -14,7 +14,7 @@ from core.entities import Entity
 from core.erp import Done, Doubt, Intent
 from core.ports import VARIANTS, Change, Counts, Cursor, Moved
 from core.sides import Clash, Linked, Lost, Noted, Projected, Synced
-from db import ledger, models
+from db import ledger, models, orphans
 from db.bulk import upsert
 from db.ledger import Bound
 from db.overrides import lapse
@@ -84,10 +84,6 @@ _DOUBTS = text(
 _CONFIRMED = text(
     "DELETE FROM sync.outbox WHERE integration_id = :integration AND entity = :entity"
     " AND internal_id = ANY(:ids)"
-)
-_ORPHAN = text(
-    "UPDATE sync.mapping SET state = 'orphan', orphaned_by = :by, missing_at = NULL WHERE id = ANY(:ids)"
-    " AND state <> 'orphan'"
 )
 _KNOWN_VARIANTS = text(
     "SELECT external_id, id FROM sync.mapping WHERE integration_id = :integration"
@@ -230,7 +226,8 @@ class PgErp:
         await self._put_clashes(connection, noted.clashes)
         sides: tuple[Lost, ...] = ("erp", "external")
         for by in sides:
-            await self._orphan(connection, [id_ for id_, side in noted.orphans if side == by], by)
+            if ids := [id_ for id_, side in noted.orphans if side == by]:
+                await orphans.orphan(connection, ids, side=by, actor="sync")
         return _counts(noted)
 
     async def confirm(self, connection: AsyncConnection, internal_ids: Sequence[UUID]) -> None:
@@ -336,10 +333,6 @@ class PgErp:
         await connection.execute(_CLASH, [scope | _clash(clash) for clash in clashes])
         ids = [clash.internal_id for clash in clashes]
         await self.confirm(connection, ids)
-
-    async def _orphan(self, connection: AsyncConnection, ids: Sequence[UUID], by: Lost) -> None:
-        if ids:
-            await connection.execute(_ORPHAN, {"ids": list(ids), "by": by})
 
 
 def _content(row: Projected) -> tuple[Any, ...]:

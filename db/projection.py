@@ -127,7 +127,14 @@ async def project(
     rows: dict[UUID, Row] = {row["id"]: dict(row) for row in found}
     build = _BUILDERS[entity]
     parts = await _parts(connection, view, entity, ids)
-    return [build(rows[id_], *(part.get(id_, ()) for part in parts)) for id_ in ids if id_ in rows]
+    records = ((rows[id_], [part.get(id_, ()) for part in parts]) for id_ in ids if id_ in rows)
+    return [build(_dated(row, of_it), *of_it) for row, of_it in records]
+
+
+def _dated(row: Row, parts: Sequence[Sequence[Row]]) -> Row:
+    """A record is as new as its newest part."""
+    moments = [part["updated_at"] for group in parts for part in group if "updated_at" in part]
+    return {**row, "updated_at": max([row["updated_at"], *moments])} if moments else row
 
 
 async def _parts(

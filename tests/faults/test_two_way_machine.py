@@ -5,6 +5,7 @@ each edit.
 """
 
 import asyncio
+import os
 import random
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -36,7 +37,7 @@ from tests.world.fixtures import furnish
 from tests.world.room import Room, issues
 
 EXAMPLES, STEPS = (100, 100) if LONG else (6, 50)
-SEED = 20270909
+SEED = int(os.environ.get("SEED", "20270909"))
 NAMES, PRICES, GTINS = ("A", "B", "C"), ("1.00", "2.00", "3.00", "4.00"), (None, "7891", "7892")
 SIZES = ("P", "M")
 # Who can be asked neither by reference nor by SKU, or answers that from the past, may double what both sides
@@ -293,7 +294,8 @@ class Machine(RuleBasedStateMachine):
                 record.revive()
             if not record.living:
                 for side, found in (("erp", here), ("external", there)):
-                    if side in record.deleted:
+                    # Before they were in step, the other side's was a record of its own.
+                    if side in record.deleted and record.agreed is not None:
                         assert found is None, f"{record.sku} was deleted ({side}) and is there again"
                 continue
             assert here is not None, f"{record.sku} is not in the ERP"
@@ -370,9 +372,6 @@ def runner() -> Iterator[asyncio.Runner]:
         yield made
 
 
-@pytest.mark.xfail(
-    reason="under the policy newest, with answers that are stale or runs that die, sides may end apart"
-)
 @pytest.mark.timeout(7200 if LONG else 900)
 def test_both_sides_equal_the_model(
     database: Database, runner: asyncio.Runner, monkeypatch: pytest.MonkeyPatch

@@ -136,3 +136,41 @@ async def test_an_edit_behind_a_keyed_create_goes_out_as_an_edit(connect_world: 
     assert room.external(id_)["price"] == "8.00"
     assert room.world.counts()["products"] == 1
     assert room.judge() == []
+
+
+async def test_a_variant_edited_between_our_look_and_our_write(room: Room) -> None:
+    """The list of variants is written as a whole; the other variant's new price still arrives in the ERP."""
+    product = room.product("CAM")
+    sizes = {
+        size: room.erp.add("product_variant", product_id=product, sku=f"CAM-{size}", price=Decimal(30))
+        for size in ("P", "M")
+    }
+    await room.sync()
+    await room.sync()
+    room.erp.edit("product_variant", sizes["P"], price=Decimal(31))
+    await room.phase(Entity.PRODUCTS, Direction.IMPORT)
+    there = room.external(product)["variants"]
+    prices = {"CAM-P": "30.00", "CAM-M": "35.00"}
+    outside(room, product, variants=[{**one, "price": prices[one["sku"]]} for one in there])
+    await room.phase(Entity.PRODUCTS, Direction.EXPORT)
+    await room.sync()
+    assert room.erp.one("product_variant", sizes["M"])["price"] == Decimal(35)
+    assert {one["price"] for one in room.external(product)["variants"]} == {"31.00", "35.00"}
+    assert conflicts(room) == []
+    assert room.judge() == []
+    await quiet(room)
+
+
+async def test_an_answer_from_the_past_decides_nothing(room: Room) -> None:
+    """The ERP goes back to the old price, and the external system shows the old one from a cache."""
+    (id_,) = await linked(room, "A")
+    outside(room, id_, price="9.00")
+    await room.sync()
+    room.erp.edit("product", id_, price=Decimal("10.00"))
+    stale = {"kind": "stale", "match": {"method": "GET", "path": "ids="}, "times": 1}
+    room.world.faults(stale)
+    await room.sync()
+    assert room.world.fired()[0]["fired"] == 1
+    await room.sync()
+    assert room.external(id_)["price"] == "10.00"
+    assert room.judge() == []
