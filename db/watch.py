@@ -41,14 +41,18 @@ _CLOSE = text(
 _RESUMABLE = text(
     "SELECT l.id AS log_id, l.pair_id, l.initiated_by, l.flow_run_id,"
     " (SELECT count(*) FROM (SELECT status FROM sync.sync_log n WHERE n.pair_id = l.pair_id"
-    " ORDER BY n.started_at DESC LIMIT :deaths) newest"
-    " WHERE newest.status = 'interrupted') AS deaths"
+    " AND n.status <> 'skipped' ORDER BY n.started_at DESC LIMIT :deaths) newest"
+    " WHERE newest.status = 'interrupted') AS deaths,"
+    " (SELECT count(*) FROM sync.sync_log n WHERE n.pair_id = l.pair_id AND n.started_at > l.started_at"
+    " AND n.status = 'skipped') AS refused"
     " FROM sync.sync_log l JOIN sync.pair p ON p.id = l.pair_id"
     " JOIN sync.integration i ON i.id = p.integration_id"
     " WHERE l.status = 'interrupted' AND l.ended_at > now() - interval '1 hour' AND p.enabled"
     " AND l.request_id IS NULL"  # a request is given back and triggered as such
     " AND i.status = 'active' AND i.deleted_at IS NULL AND NOT EXISTS (SELECT FROM sync.sync_log n"
-    " WHERE n.pair_id = l.pair_id AND n.started_at > l.started_at AND n.request_id IS NULL)"
+    " WHERE n.pair_id = l.pair_id AND n.started_at > l.started_at AND n.request_id IS NULL"
+    # Refused while Prefect still held the dead run's slot: nothing went on.
+    " AND n.status <> 'skipped')"
 )
 _DOUBTFUL = text(
     "SELECT DISTINCT o.pair_id FROM sync.outbox o JOIN sync.pair p ON p.id = o.pair_id"
@@ -90,13 +94,15 @@ class Dead:
 
 @dataclass(frozen=True, slots=True)
 class Interrupted:
-    """A pair's newest log, which was interrupted, and how many of its newest logs were, up to `DEATHS`."""
+    """A pair's newest log, which was interrupted, and how many of its newest logs were, up to `DEATHS`. Runs
+    that were `refused` since do not count."""
 
     log_id: UUID
     pair_id: UUID
     initiated_by: Trigger
     flow_run_id: UUID | None
     deaths: int
+    refused: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +169,9 @@ async def interrupted_runs(engine: AsyncEngine) -> list[Interrupted]:
     async with system_transaction(engine) as connection:
         rows = (await connection.execute(_RESUMABLE, {"deaths": DEATHS})).all()
     return [
-        Interrupted(row.log_id, row.pair_id, Trigger(row.initiated_by), row.flow_run_id, row.deaths)
+        Interrupted(
+            row.log_id, row.pair_id, Trigger(row.initiated_by), row.flow_run_id, row.deaths, row.refused
+        )
         for row in rows
     ]
 

@@ -68,7 +68,8 @@ class Watchdog:
         for run in found:
             if run.pair_id in dying:
                 continue
-            key = f"resume:{run.log_id}"
+            # A refused run keeps its key: the next one needs another.
+            key = f"resume:{run.log_id}:{run.refused}" if run.refused else f"resume:{run.log_id}"
             full = await self._was_full(run.flow_run_id)
             await self._prefect.trigger(
                 run.pair_id, initiated_by=run.initiated_by, full=full, idempotency_key=key

@@ -36,7 +36,8 @@ INTERRUPTED = (
 """Runs that a kill ended, also those that had no log yet, and when each pair was at work again."""
 BUSY = (
     "SELECT count(*) FROM sync.pair p WHERE lease_log_id IS NOT NULL OR (SELECT l.status FROM sync.sync_log l"
-    " WHERE l.pair_id = p.id ORDER BY l.started_at DESC, l.id DESC LIMIT 1) NOT IN ('success', 'partial')"
+    " WHERE l.pair_id = p.id AND l.status <> 'skipped' ORDER BY l.started_at DESC, l.id DESC LIMIT 1)"
+    " NOT IN ('success', 'partial')"
 )
 SERVED = (
     "SELECT count(DISTINCT pair_id) FROM sync.sync_log WHERE direction = 'export'"

@@ -20,6 +20,7 @@ from db.deploy import read_pairs
 from db.retention import Swept, sweep
 from deployments.apply import Prefect
 from deployments.client import Api, Json
+from deployments.mirror import LIMIT_REACHED, Mirror
 from deployments.watchdog import Watchdog
 from tests.conftest import Database
 from tests.processes import LEASE_SECONDS
@@ -121,6 +122,30 @@ async def test_a_run_whose_lease_ended_is_closed_freed_and_resumed_once(
     await api.set_state(waiting[0]["id"], "PENDING", "")
     assert (await state_of(waiting[0]["id"]))["state_type"] == "PENDING"
     assert await watchdog.close_dead() == 0
+
+
+async def test_a_resumed_run_that_was_refused_is_asked_for_again(
+    api: Api,
+    prefect: Prefect,
+    engine: AsyncEngine,
+    watchdog: Watchdog,
+    sql: Callable[..., Any],
+    new_pair: Callable[..., UUID],
+) -> None:
+    """Prefect may hold the dead run's slot for a moment still, and then refuses what is to follow it."""
+    pair_id = new_pair(cadence=Cadence.MANUAL)
+    await dead_run(api, prefect, engine, sql, pair_id)
+    await watchdog.close_dead()
+    scheduled = {"tags": {"all_": [f"pair:{pair_id}"]}, "state": {"type": {"any_": ["SCHEDULED"]}}}
+    seen = set()
+    for _ in range(2):
+        assert await watchdog.resume() == 1
+        [waiting] = [run async for run in api.find("/flow_runs/filter", {"flow_runs": scheduled})]
+        seen.add(waiting["id"])
+        await api.set_state(waiting["id"], "CANCELLED", LIMIT_REACHED)
+        await Mirror(api, engine, stuck_after=120).look()
+    assert len(seen) == 2
+    assert sql("SELECT count(*) FROM sync.sync_log WHERE status = 'skipped'")[0][0] == 2
 
 
 async def test_a_run_that_came_back_to_life_is_left_alone(
