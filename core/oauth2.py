@@ -28,7 +28,7 @@ class OAuth2:
     """How a provider gives out tokens. Settings `client_id` and `client_secret` are expected.
 
     Without `authorize_url` nobody has to consent: the client's own credentials are enough. `lifetime` is for
-    a token endpoint that does not say how long a token lasts.
+    a token endpoint that does not say how long a token lasts. The token travels in `header`, after `scheme`.
     """
 
     token_url: Callable[[Mapping[str, str]], str]
@@ -37,6 +37,8 @@ class OAuth2:
     pkce: bool = True
     client_auth: Literal["body", "basic"] = "body"
     lifetime: timedelta = timedelta(hours=1)
+    header: str = "Authorization"
+    scheme: str = "Bearer "
 
 
 class Token(msgspec.Struct, frozen=True, kw_only=True):
@@ -62,17 +64,18 @@ class Tokens(Protocol):
 
 
 class TokenAuth(httpx.Auth):
-    """`Authorization: Bearer`; a 401 is answered with a new token once."""
+    """The token in its header; a 401 is answered with a new token once."""
 
-    def __init__(self, tokens: Tokens) -> None:
+    def __init__(self, tokens: Tokens, oauth: OAuth2) -> None:
         self._tokens = tokens
+        self._header, self._scheme = oauth.header, oauth.scheme
 
     async def async_auth_flow(self, request: httpx.Request) -> AsyncGenerator[httpx.Request, httpx.Response]:
         token = await self._tokens.access()
-        request.headers["Authorization"] = f"Bearer {token}"
+        request.headers[self._header] = f"{self._scheme}{token}"
         response = yield request
         if response.status_code == 401:
-            request.headers["Authorization"] = f"Bearer {await self._tokens.access(token)}"
+            request.headers[self._header] = f"{self._scheme}{await self._tokens.access(token)}"
             yield request
 
 
@@ -90,7 +93,7 @@ def _body(oauth: OAuth2, settings: Mapping[str, str], token: Token | None) -> st
     secrets = own if oauth.client_auth == "body" else {}
     if oauth.authorize_url is None:
         body: str = BackendApplicationClient(settings["client_id"]).prepare_request_body(
-            scope=scope, include_client_id=False, **secrets
+            scope=scope, include_client_id=oauth.client_auth == "body", **secrets
         )
         return body
     if token is None or token.refresh is None:

@@ -24,6 +24,7 @@ LONGEST_WAIT_SECONDS = 60.0
 MAX_PAUSES = 20
 REFUSED = 422
 """Stands for the status of what was refused in a 2xx answer."""
+BEHIND_THE_END = 416
 _DEFINITE = range(400, 500)
 """Statuses of a write that was refused: nothing was done."""
 
@@ -76,6 +77,29 @@ class HttpSource:
             if isinstance(error, NotSent) or (error.status or 0) in _DEFINITE:
                 raise
             raise UnknownOutcome(error.message, status=error.status) from None
+
+    async def download(self, url: str, start: int, size: int) -> bytes:
+        for seconds in self._retry_seconds:
+            try:
+                return await self._piece(url, start, size)
+            except TransientError:
+                await asyncio.sleep(seconds * random.uniform(0.5, 1.5))  # noqa: S311 - jitter
+        return await self._piece(url, start, size)
+
+    async def _piece(self, url: str, start: int, size: int) -> bytes:
+        wanted = {"Range": f"bytes={start}-{start + size - 1}", "Accept-Encoding": "identity"}
+        try:
+            response = await self._client.get(url, headers=wanted, auth=None)
+        except (httpx.HTTPError, httpx.InvalidURL) as exc:
+            raise translate(exc) from None
+        status = response.status_code
+        if status == BEHIND_THE_END:
+            return b""
+        if not response.is_success:
+            kind = TransientError if status >= 500 or status == 429 else ContractError
+            raise kind(f"O arquivo em {response.request.url.host} respondeu {status}.", status=status)
+        # A server may give the whole file all the same (RFC 9110 14.2).
+        return response.content if status == 206 else response.content[start : start + size]
 
     async def _repeated(self, request: "_Request") -> Answer:
         for seconds in self._retry_seconds:

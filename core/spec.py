@@ -139,6 +139,11 @@ class Source(Protocol):
         """
         ...
 
+    async def download(self, url: str, start: int, size: int) -> bytes:
+        """Up to `size` bytes, from byte `start`, of a file at an address that the external system gave out:
+        unsigned, not counted, repeated as a read is. Empty behind its end."""
+        ...
+
 
 class Paging(Protocol):
     """A style of paging. Stateless: the place travels as text and is stored with the data."""
@@ -287,9 +292,24 @@ class ErrorRule:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Webhooks:
+    """What the external system tells by itself: `topics` and the entities that they are about.
+
+    `verify` says whether the raw body was signed with a secret of the integration (no secret: it was not);
+    `delivery` is the same however often one message is sent, `topic` the name of what happened.
+    """
+
+    topics: Mapping[str, Entity]
+    verify: Callable[[bytes, httpx.Headers, Settings], bool]
+    delivery: Callable[[bytes, httpx.Headers], str]
+    topic: Callable[[bytes, httpx.Headers], str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Provider:
-    """A kind of external system, signed by its own `auth` or by tokens of `oauth`, over mutual TLS where it
-    has a `certificate`. `error_code` and `error_message` are keys of its JSON error body.
+    """A kind of external system, signed by its own `auth`, or by tokens of `oauth` where that gives none,
+    over mutual TLS where it has a `certificate`. `error_code` and `error_message` are keys of its JSON error
+    body.
 
     `decode` reads an answer that is no JSON; it raises ValueError for what it cannot read. `refusal` finds an
     error in a 2xx answer (nothing was done then, unless it is a `TransientError`), `pause` the seconds of
@@ -309,7 +329,7 @@ class Provider:
     rate: Callable[[Settings], RateLimit]
     rate_key: Callable[[Settings], str]
     resources: Mapping[Entity, Resource]
-    auth: Callable[[Settings], httpx.Auth] | None = None
+    auth: Callable[[Settings], httpx.Auth | None] | None = None
     oauth: OAuth2 | None = None
     certificate: Callable[[Settings], Certificate | None] | None = None
     decode: Callable[[httpx.Response], Any] | None = None
@@ -322,6 +342,7 @@ class Provider:
     fastest_reason: str = ""
     by_migration: bool = False
     check: Callable[[Settings], Awaitable[str]] | None = None
+    webhooks: Webhooks | None = None
 
     def __post_init__(self) -> None:
         if not re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", self.key):
@@ -331,8 +352,8 @@ class Provider:
         names = [setting.name for setting in self.settings]
         if len(names) != len(set(names)):
             raise ValueError(f"{self.key}: a setting is declared twice")
-        if (self.auth is None) == (self.oauth is None) and not self.by_migration:
-            raise ValueError(f"{self.key}: either auth or oauth")
+        if self.auth is None and self.oauth is None and not self.by_migration:
+            raise ValueError(f"{self.key}: neither auth nor oauth")
         if not self.resources:
             raise ValueError(f"{self.key}: no resource")
 

@@ -83,13 +83,17 @@ class PgTokens:
                 token = await renew(self._client, self._oauth, self._settings, token)
             except AuthenticationError as error:
                 failure = error
-                if token is not None:
+                if token is not None and self._oauth.authorize_url is not None:
                     token = msgspec.structs.replace(token, refused=True)
             if token is not None:
                 await self._keep(connection, token)
         if failure is not None or token is None:
             raise failure or AuthenticationError("A conta ainda não foi conectada.")
         return token
+
+    def _ends(self, token: Token) -> bool:
+        """Whether somebody has to consent again once it is over."""
+        return token.refresh is None and self._oauth.authorize_url is not None
 
     async def _read(self, connection: AsyncConnection, statement: Any) -> Token | None:
         values = {"integration": self._integration_id, "name": TOKEN}
@@ -110,6 +114,6 @@ class PgTokens:
                 "name": TOKEN,
                 "secret": sealed.ciphertext,
                 "key": sealed.key_id,
-                "expires_at": None if token.refresh else token.expires_at,
+                "expires_at": token.expires_at if self._ends(token) else None,
             },
         )

@@ -79,9 +79,10 @@ async def _auth(
     provider: Provider,
     settings: Settings,
 ) -> httpx.Auth:
-    if provider.oauth is None:
-        assert provider.auth is not None  # noqa: S101 - one of the two is declared
-        return provider.auth(settings)
+    auth = provider.auth(settings) if provider.auth else None
+    if auth is not None:
+        return auth
+    assert provider.oauth is not None  # noqa: S101 - one of the two signs
     asking = await opened.enter_async_context(_client(environment, provider, settings, None))
     return TokenAuth(
         PgTokens(
@@ -92,7 +93,8 @@ async def _auth(
             oauth=provider.oauth,
             settings=settings,
             client=asking,
-        )
+        ),
+        provider.oauth,
     )
 
 

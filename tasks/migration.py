@@ -55,6 +55,9 @@ class Unreached:
     ) -> NoReturn:
         raise ConfigurationError(ONLY_BY_MIGRATION)
 
+    async def download(self, url: str, start: int, size: int) -> NoReturn:
+        raise ConfigurationError(ONLY_BY_MIGRATION)
+
 
 async def begin(migration_id: UUID, *, apply: bool, flow_run_id: UUID | None) -> tuple[UUID, Entity]:
     """Make it the one that its pair's run reads; returns the pair. Raises `ConfigurationError`."""

@@ -27,7 +27,7 @@ from core.errors import (
 )
 from core.hashing import canonical, record_hash
 from core.http import classify, client
-from core.oauth2 import Token, TokenAuth, renew
+from core.oauth2 import OAuth2, Token, TokenAuth, renew
 from core.probe import probe
 from core.reading import Reader
 from core.records import RECORDS
@@ -82,8 +82,8 @@ class InMemory:
 
     async def access(self, refused: str | None = None) -> str:
         if self._token is None or self._token.access == refused:
-            assert self._provider.oauth is not None
-            self._token = await renew(self._asking, self._provider.oauth, self._stand.settings, self._token)
+            settings = self._stand.settings
+            self._token = await renew(self._asking, _oauth(self._provider), settings, self._token)
         return self._token.access
 
 
@@ -103,7 +103,7 @@ async def connected(provider: Provider, stand: Stand) -> AsyncIterator[tuple[htt
     certificate = provider.certificate(settings) if provider.certificate else None
     async with client(address, None, guard, certificate=certificate) as asking:
         auth = provider.auth(settings) if provider.auth else None
-        auth = auth or TokenAuth(InMemory(provider, stand, asking))
+        auth = auth or TokenAuth(InMemory(provider, stand, asking), _oauth(provider))
         async with client(address, auth, guard, certificate=certificate) as http:
             yield http, HttpSource(provider, settings, http, Unlimited(), concurrency=2)
 
@@ -360,7 +360,12 @@ def _always(response: httpx.Response) -> Callable[[httpx.Request], httpx.Respons
 def _auth(provider: Provider, stand: Stand) -> httpx.Auth:
     """Without the renewal of tokens, whose endpoint `_pretend` would pretend as well."""
     auth = provider.auth(stand.settings) if provider.auth else None
-    return auth or TokenAuth(Fixed())
+    return auth or TokenAuth(Fixed(), _oauth(provider))
+
+
+def _oauth(provider: Provider) -> OAuth2:
+    assert provider.oauth is not None
+    return provider.oauth
 
 
 def module(provider: Provider) -> str:

@@ -79,7 +79,7 @@ def empty() -> Provider:
         docs="",
         settings=(Setting(name="base_url", label="Endereço", kind="url"),),
         base_url=lambda settings: settings["base_url"],
-        auth=lambda _: None,  # type: ignore[arg-type,return-value]
+        auth=lambda _: None,
         probe=Probe(path=""),
         rate=lambda _: RateLimit(),
         rate_key=lambda _: "vazio",
