@@ -125,14 +125,16 @@ def _merge(
             outcome.put(key, inner.erp, inner.external, inner.base)
             continue
         side = _winner(base, their_base, ours, theirs)
-        if side == "conflict":
+        decided = side == "conflict"
+        if decided:
             side = choose(at) or "conflict"
         if side == "conflict":
             conflicts.append(at)
         if side == "external":
             outcome.put(key, theirs, theirs, theirs)
         elif side == "erp":
-            outcome.put(key, ours, ours, base)
+            # Decided against what is there: only that would be in step with it, not what the ERP had before.
+            outcome.put(key, ours, ours, theirs if decided else base)
         else:
             outcome.put(key, ours, theirs, ours if side == "equal" else base)
     return outcome

@@ -24,8 +24,8 @@ KILLS, EVERY = (int(os.environ.get("KILLS", "500")), 25) if LONG else (4, 2)
 RECORDS = 300
 SLOT_TRIES = 6
 """Killed between our last commit and Prefect's, a pair has its slot back once the mirror has looked."""
-LONGEST = 2.0
-"""Seconds of a run in which it is killed."""
+LONGEST = 0.8
+"""Seconds from the beginning of a run within which it is killed."""
 SEED = 20261127
 ENTITIES = (Entity.CATEGORIES, Entity.PRODUCTS, Entity.CUSTOMERS)
 INTERRUPTED = (
@@ -75,14 +75,14 @@ class Workers:
 def change(room: Room, chance: random.Random, turn: int) -> None:
     """Creates, edits and a deletion on both sides."""
     for kind in ("categories", "products", "customers"):
-        room.world.mutate(seed=SEED + turn, count=15, kind=kind, create=0.3)
+        room.world.mutate(seed=SEED + turn, count=60, kind=kind, create=0.05)
     rows = [{"sku": f"E{turn}-{n}", "name": f"E{n}", "price": Decimal(n + 1)} for n in range(8)]
     room.erp.add_many("product", rows)
     room.erp.add_many("category", [{"slug": f"e{turn}-{n}", "name": f"E{n}"} for n in range(3)])
     room.erp.add_many("customer", [{"name": f"Cliente {turn}-{n}"} for n in range(3)])
     room.erp.query(
         "UPDATE erp.product SET price = %(price)s WHERE id IN (SELECT id FROM erp.product"
-        " WHERE deleted_at IS NULL ORDER BY md5(id::text || %(turn)s) LIMIT 30) RETURNING id",
+        " WHERE deleted_at IS NULL ORDER BY md5(id::text || %(turn)s) LIMIT 150) RETURNING id",
         price=Decimal(turn + 1),
         turn=str(turn),
     )

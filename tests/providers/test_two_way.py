@@ -7,7 +7,7 @@ from uuid import UUID
 
 import pytest
 
-from core.entities import ConflictPolicy, Entity
+from core.entities import ConflictPolicy, Direction, Entity
 from tests.world.room import Room, issues
 
 Connect = Callable[..., Room]
@@ -133,6 +133,20 @@ async def test_one_field_on_both_sides_goes_by_the_policy(
     assert (found["gtin"], ours["gtin"]) == ("7890000000000", "7890000000000")
     assert len(room.writes()) == 1
     assert conflicts(room) == []
+    await quiet(room)
+
+
+async def test_the_erp_goes_back_to_what_it_had_before_it_won(connect_world: Connect) -> None:
+    room = connect_world()
+    room.pair(policy=ConflictPolicy.ERP_WINS)
+    (id_,) = await linked(room, "A")
+    room.erp.edit("product", id_, price=Decimal("8.00"))
+    outside(room, id_, price="9.00")
+    await room.phase(Entity.PRODUCTS, Direction.IMPORT)
+    room.erp.edit("product", id_, price=Decimal("10.00"))
+    await room.sync()
+    assert room.external(id_)["price"] == "10.00"
+    assert room.judge() == []
     await quiet(room)
 
 
