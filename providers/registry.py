@@ -11,11 +11,13 @@ from core.errors import ConfigurationError
 from core.spec import Provider
 from providers.legacy_excel import LEGACY_EXCEL
 from providers.legacy_sql import LEGACY_SQL
+from providers.shopify import SHOPIFY
 from providers.woocommerce import WOOCOMMERCE
 
 _ADDED = filter(None, os.environ.get("CLOUDTOSYS_PROVIDERS", "").split(","))
 PROVIDERS: tuple[Provider, ...] = (
     WOOCOMMERCE,
+    SHOPIFY,
     LEGACY_EXCEL,
     LEGACY_SQL,
     *(provider for name in _ADDED for provider in import_module(name).PROVIDERS),

@@ -1,0 +1,26 @@
+"""Every GraphQL document held against Shopify's own schema, where it is present."""
+
+from functools import cache
+from pathlib import Path
+
+import pytest
+from graphql import GraphQLSchema, build_schema, parse, validate
+
+from providers.shopify.operations import documents
+
+SCHEMA = Path(__file__).parents[3] / "shared" / "specs" / "shopify" / "admin_2026-04.schema.graphql"
+pytestmark = pytest.mark.skipif(not SCHEMA.exists(), reason="shared/specs/shopify is not here")
+
+
+@cache
+def schema() -> GraphQLSchema:
+    return build_schema(SCHEMA.read_text(), assume_valid=True)
+
+
+@pytest.mark.parametrize("name", documents())
+def test_every_document_is_valid(name: str) -> None:
+    assert [error.message for error in validate(schema(), parse(documents()[name]))] == []
+
+
+def test_an_unknown_field_is_found() -> None:
+    assert validate(schema(), parse("{ shop { nome } }"))
