@@ -32,7 +32,7 @@ from core.probe import probe
 from core.reading import Reader
 from core.records import RECORDS
 from core.source import HttpSource
-from core.spec import Outgoing, Provider, Raw, Resource, Span, Written
+from core.spec import Outgoing, Provider, Raw, Resource, Span, Webhooks, Written
 from core.trees import tree
 from tests.providers.stands import Stand
 
@@ -118,6 +118,17 @@ def declaration(provider: Provider) -> Complaints:
             yield f"{setting.name}: o padrão {setting.default!r} não está nas escolhas."
     for entity, resource in provider.resources.items():
         yield from (f"{entity}: {text}" for text in _resource(entity, resource))
+    if provider.webhooks is not None:
+        yield from _webhooks(provider, provider.webhooks)
+
+
+def _webhooks(provider: Provider, webhooks: Webhooks) -> Complaints:
+    if strange := set(webhooks.topics.values()) - set(provider.resources):
+        yield f"webhooks falam de entidades que não há: {sorted(strange)}."
+    secrets = dict.fromkeys(provider.secret_names, "um-segredo-qualquer")
+    for said, settings in (("sem segredo", {}), ("sem assinatura", secrets)):
+        if webhooks.verify(b"{}", httpx.Headers(), settings):
+            yield f"um webhook {said} é aceito."
 
 
 def _resource(entity: Entity, resource: Resource) -> Complaints:

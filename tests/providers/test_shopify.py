@@ -147,6 +147,16 @@ async def test_an_empty_bucket_is_waited_for(shop: Shop, account: Account) -> No
     assert [call["fault"] for call in asked(shop, "query List")] == ["throttled", "throttled", None]
 
 
+async def test_a_bucket_that_runs_low_is_let_fill(shop: Shop, account: Account) -> None:
+    account.pair(Entity.PRODUCTS)
+    await account.sync(Entity.PRODUCTS)
+    shop.steer("bucket", size=790, restore=100)
+    shop.steer("forget")
+    await account.sync(Entity.PRODUCTS)
+    assert len(asked(shop, "query List")) == 2, "pages of 760 points each"
+    assert shop.steer("meter")["throttled"] == 0
+
+
 @pytest.mark.parametrize(
     ("kind", "status"),
     [

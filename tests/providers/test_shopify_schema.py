@@ -4,7 +4,7 @@ from functools import cache
 from pathlib import Path
 
 import pytest
-from graphql import GraphQLSchema, build_schema, parse, validate
+from graphql import GraphQLSchema, NoDeprecatedCustomRule, build_schema, parse, validate
 
 from providers.shopify.operations import documents
 
@@ -20,6 +20,12 @@ def schema() -> GraphQLSchema:
 @pytest.mark.parametrize("name", documents())
 def test_every_document_is_valid(name: str) -> None:
     assert [error.message for error in validate(schema(), parse(documents()[name]))] == []
+
+
+@pytest.mark.parametrize("name", documents())
+def test_no_document_asks_for_what_is_about_to_go(name: str) -> None:
+    found = validate(schema(), parse(documents()[name]), [NoDeprecatedCustomRule])
+    assert [error.message for error in found] == []
 
 
 def test_an_unknown_field_is_found() -> None:

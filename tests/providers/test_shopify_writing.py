@@ -260,6 +260,28 @@ async def test_a_sale_meanwhile_is_not_overwritten(shop: Shop, account: Account)
     )
 
 
+async def test_stock_goes_both_ways(shop: Shop, account: Account) -> None:
+    account.pair(Entity.PRODUCTS, Direction.EXPORT)
+    account.pair(Entity.STOCK, Direction.BOTH)
+    level = account.erp.add(
+        "stock_level", branch_id=account.tenant.branch_id, product_id=product(account, "A"), on_hand=7
+    )
+    await account.sync(Entity.PRODUCTS)
+    await account.sync(Entity.STOCK)
+    shop.steer("stock", sku="A", available=5)
+    await account.sync(Entity.STOCK)
+    assert account.query("SELECT on_hand FROM erp.stock_level") == [(5,)]
+    account.erp.edit("stock_level", level, on_hand=9)
+    shop.steer("forget")
+    await account.sync(Entity.STOCK)
+    (call,) = asked(shop, "SetQuantities")
+    (entry,) = call["variables"]["input"]["quantities"]
+    assert (entry["changeFromQuantity"], entry["quantity"]) == (5, 9)
+    shop.steer("forget")
+    await account.sync(Entity.STOCK)
+    assert asked(shop, "SetQuantities") == []
+
+
 async def test_both_sides_of_a_product_meet(shop: Shop, account: Account) -> None:
     account.pair(Entity.PRODUCTS, Direction.BOTH, ConflictPolicy.ASK)
     ours = product(account, "A")
