@@ -50,9 +50,14 @@ async def test_workers_that_find_the_same_run_have_one_effect(
 
 
 @pytest.mark.parametrize("count", [2, 10])
-def test_runs_of_one_pair_begun_at_once_have_one_effect(shop: Shop, count: int) -> None:
-    """Without Prefect between them: the lease alone."""
-    found = Counter(outcome(run) for run in [begin(shop) for _ in range(count)])
+async def test_runs_of_one_pair_begun_at_once_have_one_effect(shop: Shop, until: Until, count: int) -> None:
+    """Without Prefect between them: the lease alone. The shop asks for patience until all have come."""
+    busy = {"kind": "429", "path": "^products$", "times": 1000, "retry_after": 1}
+    shop.store.control("faults", script=[busy])
+    runs = [begin(shop) for _ in range(count)]
+    await until(lambda: has_come(shop, count), 60)
+    shop.store.control("faults")
+    found = Counter(outcome(run) for run in runs)
     assert found == {"success": 1, "skipped": count - 1}
     assert shop.query("SELECT count(*), count(DISTINCT sku) FROM erp.product") == [(230, 230)]
     print(f"T5 pass runs={count} effects=1 seed=0")
@@ -90,6 +95,10 @@ async def test_a_run_that_stood_still_past_its_lease_writes_nothing(
     # Inside a transaction it was the database that ended it, so that the heir could go on.
     assert set(stale) <= {"error LeaseLost", "error DatabaseUnavailable"}
     print(f"T5 pass stopped={ROUNDS} rejected={stale.total()} {dict(stale)} seed={SEED}")
+
+
+async def has_come(shop: Shop, count: int) -> bool:
+    return bool(shop.query("SELECT count(*) FROM sync.sync_log") == [(count,)])
 
 
 async def has_begun(shop: Shop) -> bool:
