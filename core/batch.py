@@ -18,9 +18,10 @@ from core.spec import Provider, Raw, Resource, Source, Writing
 
 @dataclass(frozen=True, slots=True)
 class Mapped:
-    """A raw record and what it was mapped to, with its canonical bytes and their hash."""
+    """What a raw record was mapped to, with its canonical bytes and their hash. `payload` is the raw record
+    as JSON, a third of what it takes decoded."""
 
-    raw: Raw
+    payload: bytes
     record: Record
     canonical: bytes
     hash: bytes
@@ -39,7 +40,7 @@ class Window:
 
 
 class Batch:
-    """Up to about a thousand records on their way; each task fills its part and drops what it used.
+    """Up to about 1,600 records on their way; each task fills its part and drops what it used.
 
     `cursor` is the run's cursor once this batch is committed; `last` ends the run. `noted` is what a two-way
     pair notes besides the changes, `seen` the external ids of a complete scan; `returned`, `unchanged`,
@@ -73,6 +74,11 @@ class Batch:
     def remember(self) -> None:
         """Keep what the comparison begins with."""
         self.compared = (self.mapped, len(self.issues), len(self.unchanged), self.skipped)
+
+    def empty(self) -> None:
+        """Let go of the records: Prefect may hold a task's parameters until its next one."""
+        self.mapped, self.changes, self.issues, self.noted = [], [], [], Noted()
+        self.taken, self.compared = (), ([], 0, 0, 0)
 
     def forget(self) -> None:
         """Undo the comparison: it will be made again."""
@@ -146,7 +152,7 @@ class Job:
         matching: Matching = Matching.SKU,
         full: bool = False,
         concurrency: int = 1,
-        batch_size: int = 1000,
+        batch_size: int = 1600,
         erp: Erp | None = None,
         two_way: bool = False,
         policy: ConflictPolicy = ConflictPolicy.ASK,

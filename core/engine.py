@@ -102,7 +102,9 @@ def map_records(job: Job, batch: Batch) -> Batch:
         except MALFORMED as error:
             batch.issues.append(_issue(job, raw, _malformed(error)))
         else:
-            mapped[record.external_id] = Mapped(raw, record, data, record_hash(data, job.resource.version))
+            payload = msgspec.json.encode(raw)
+            hash_ = record_hash(data, job.resource.version)
+            mapped[record.external_id] = Mapped(payload, record, data, hash_)
     batch.skipped += len(unwanted)
     if batch.cursor.full:
         batch.seen = [*mapped, *unwanted, *(issue.external_id for issue in batch.issues)]
@@ -138,9 +140,10 @@ async def transform(job: Job, batch: Batch) -> Batch:
         refs |= await job.store.resolve(
             [k for _, c in decided for k in references(c.record) if k not in refs]
         )
-    own: dict[Key, UUID] = {(job.entity.value, c.record.external_id): c.internal_id for _, c in decided}
+    if job.entity is Entity.CATEGORIES:
+        refs |= {(job.entity.value, c.record.external_id): c.internal_id for _, c in decided}
     for item, change in decided:
-        _refer(batch, item, change, {**refs, **own} if job.entity is Entity.CATEGORIES else refs, known)
+        _refer(batch, item, change, refs, known)
     return batch
 
 
@@ -163,6 +166,7 @@ async def upsert(job: Job, batch: Batch) -> Cursor | None:
         job.refused["Database"] += counts.errors - len(batch.issues)
     job.cursor = batch.cursor
     job.done = batch.last
+    batch.empty()
     return None if batch.last else batch.cursor
 
 
@@ -301,7 +305,7 @@ def _decide(
                 raise ConflictError(f"Dois registros externos têm o mesmo {by.label}.")
             decision = decide(seen, item.hash, by.matches, by.matching, by.label)
         except (RecordError, ConflictError) as error:
-            batch.issues.append(_issue(job, item.raw, error))
+            batch.issues.append(Issue(item.record.external_id, error, item.payload))
             continue
         if by.value:
             taken.add(by.value)
@@ -316,7 +320,7 @@ def _change(item: Mapped, decision: Decision, seen: Known | None) -> Change:
         hash=item.hash,
         internal_id=decision.internal_id or uuid7(),
         mapping_id=seen.mapping_id if seen else uuid7(),
-        raw=item.raw,
+        payload=item.payload,
     )
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, Protocol
+from typing import Protocol
 from uuid import UUID
 
 from core.entities import Trigger
@@ -55,8 +55,8 @@ class Match:
 
 @dataclass(slots=True)
 class Change:
-    """One record to write: decided, its references resolved. `refs` maps keys to internal ids, `raw` is what
-    an issue keeps where the database refuses it.
+    """One record to write: decided, its references resolved. `refs` maps keys to internal ids, `payload` is
+    what an issue keeps where the database refuses it.
 
     In a two-way pair `base` is the ERP side's base after the write (tree JSON) and `base_hash` its hash;
     `kept` are variants that only the ERP has, `seen` the ERP's record that the decision was made on.
@@ -68,7 +68,7 @@ class Change:
     hash: bytes
     internal_id: UUID
     mapping_id: UUID
-    raw: Mapping[str, Any] | None = None
+    payload: bytes = b""
     incomplete: bool = False
     refs: Mapping[Key, UUID] = field(default_factory=dict)
     base: bytes | None = None

@@ -35,16 +35,19 @@ NATURAL_KEYS = {
 """What an admin calls each entity's natural key."""
 
 
+_PRODUCTS, _CATEGORIES = Entity.PRODUCTS.value, Entity.CATEGORIES.value  # asked for each record
+
+
 def references(record: Record) -> list[Key]:  # noqa: PLR0911 - one for each kind of record
     """Keys of the mapped records that `record` needs by internal id, its own variants among them."""
     match record:
         case Product():
-            categories = [(Entity.CATEGORIES.value, id_) for id_ in record.category_ids]
+            categories = [(_CATEGORIES, id_) for id_ in record.category_ids]
             return categories + [(VARIANTS, variant.external_id) for variant in record.variants]
         case Category(parent_id=str() as parent):
             return [(Entity.CATEGORIES.value, parent)]
         case StockLevel():
-            return list(dict.fromkeys([(Entity.PRODUCTS.value, record.product_id), sellable(record)]))
+            return list(dict.fromkeys([(_PRODUCTS, record.product_id), sellable(record)]))
         case Order():
             customer = [(Entity.CUSTOMERS.value, record.customer_id)] if record.customer_id else []
             return customer + [key for item in record.items for key in item_keys(item)]
@@ -60,7 +63,7 @@ def sellable(record: StockLevel) -> Key:
     """The mapping key of the product or variant that a stock level counts."""
     if record.variant_id is not None:
         return VARIANTS, record.variant_id
-    return Entity.PRODUCTS.value, record.product_id
+    return _PRODUCTS, record.product_id
 
 
 def item_keys(item: OrderItem) -> list[Key]:

@@ -146,6 +146,8 @@ class HttpSource:
         except httpx.HTTPError as exc:
             error = translate(exc)
         else:
+            # Its stream points back at it, and 200 kB of body would wait for the collector.
+            response.stream = httpx.ByteStream(b"")
             error = classify(response, self._provider)
             if error is None:
                 return await self._accepted(

@@ -4,7 +4,6 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 from uuid import UUID
 
-import msgspec
 from sqlalchemy import text
 from sqlalchemy.exc import DataError, IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
@@ -314,4 +313,4 @@ def _snapshots(changes: Iterable[Change]) -> bytes:
 
 
 def _as_issue(change: Change, error: SyncError) -> Issue:
-    return Issue(change.record.external_id, error, msgspec.json.encode(change.raw or change.record))
+    return Issue(change.record.external_id, error, change.payload or change.canonical)

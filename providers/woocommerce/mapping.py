@@ -55,8 +55,10 @@ def gmt(moment: datetime) -> str:
 
 
 def reference_of(raw: Raw) -> str | None:
-    found = (item["value"] for item in raw.get("meta_data") or () if item.get("key") == REFERENCE)
-    return str(next(found, None) or "") or None
+    for item in raw.get("meta_data") or ():
+        if item.get("key") == REFERENCE:
+            return str(item["value"] or "") or None
+    return None
 
 
 def product_from(raw: Raw, settings: Settings) -> Product:
@@ -284,8 +286,8 @@ def _measure(value: str | None, unit: Decimal, name: str) -> Decimal | None:
     if not value:
         return None
     try:
-        quantity(value)
-        return quantity(Decimal(value) * unit)
+        plain = quantity(value)
+        return plain if unit == 1 else quantity(Decimal(value) * unit)
     except ValueError as error:
         raise RecordError(str(error), field=name) from None
 
