@@ -169,7 +169,7 @@ def _wanted(job: Job, batch: Outbatch, item: Item, link: Linked | None) -> bool:
     if row.deleted:
         wanted = False
     elif link is None:
-        wanted = job.writing.creates and row.placed and row.internal_id not in job.doubtful
+        wanted = _creates(job, row) and row.placed and row.internal_id not in job.doubtful
     elif link.state == "orphan":
         # Deleted in the ERP and there again; what the external system deleted stays deleted.
         wanted = link.orphaned_by == "erp"
@@ -180,6 +180,11 @@ def _wanted(job: Job, batch: Outbatch, item: Item, link: Linked | None) -> bool:
     if row.deleted or (link is not None and link.state == "active" and not wanted):
         batch.unchanged.append(row.internal_id)
     return wanted
+
+
+def _creates(job: Job, row: Projected) -> bool:
+    writing = job.writing
+    return writing.creates and (writing.wanted is None or writing.wanted(row.record))
 
 
 async def _compare(job: Job, batch: Outbatch, items: Sequence[Item]) -> None:

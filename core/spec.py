@@ -208,14 +208,16 @@ class Writing:
     records in their order; what fails as a whole it raises, `UnknownOutcome` where creates may have been
     done. `find` looks for records that a create would double, by reference and with `Matching.SKU` by
     natural key too, and answers by reference. `repeatable_creates`: the system honours the idempotency key,
-    so a create may be sent again. Without `creates` only linked records are written. `probe` is a path that
-    takes an empty object by POST and changes nothing, so that Testar Conexão sees whether it may write.
+    so a create may be sent again. Without `creates` only linked records are written; records that are not
+    `wanted` (an invoice received) are not created. `probe` is a path that takes an empty object by POST and
+    changes nothing, so that Testar Conexão sees whether it may write.
     """
 
     fields: frozenset[str]
     write: Write
     probe: str = ""
     find: Find | None = None
+    wanted: Callable[[Record], bool] | None = None
     size: int = 100
     creates: bool = True
     repeatable_creates: bool = False

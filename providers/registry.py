@@ -11,6 +11,7 @@ from core.errors import ConfigurationError
 from core.spec import Provider
 from providers.legacy_excel import LEGACY_EXCEL
 from providers.legacy_sql import LEGACY_SQL
+from providers.mercado_livre import MERCADO_LIVRE
 from providers.shopify import SHOPIFY
 from providers.woocommerce import WOOCOMMERCE
 
@@ -18,6 +19,7 @@ _ADDED = filter(None, os.environ.get("CLOUDTOSYS_PROVIDERS", "").split(","))
 PROVIDERS: tuple[Provider, ...] = (
     WOOCOMMERCE,
     SHOPIFY,
+    MERCADO_LIVRE,
     LEGACY_EXCEL,
     LEGACY_SQL,
     *(provider for name in _ADDED for provider in import_module(name).PROVIDERS),
