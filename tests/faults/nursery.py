@@ -1,4 +1,4 @@
-"""`python -m tests.faults.nursery`: has everything imported, stops itself, and bears a worker at each SIGCONT.
+"""`python -m tests.faults.nursery`: has everything imported, stops itself, bears a worker at each SIGCONT.
 
 Killing a worker is then followed by the next one at once, without the seconds of imports.
 """
