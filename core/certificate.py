@@ -27,13 +27,15 @@ CNPJ_OID = x509.ObjectIdentifier("2.16.76.1.3.3")
 
 @dataclass(frozen=True, slots=True)
 class Certificate:
-    """`chain` is PEM, the client's certificate first; `key` its private key as PEM, never shown."""
+    """`chain` is PEM, the client's certificate first; `key` its private key as PEM, never shown. `trusted`
+    are authorities (PEM) of the server's side that the system itself does not know."""
 
     chain: bytes
     key: bytes
     subject: str
     expires_at: datetime
     cnpj: str | None = None
+    trusted: str = ""
 
     def __repr__(self) -> str:
         return f"Certificate({self.subject!r}, {self.expires_at:%Y-%m-%d})"
@@ -45,6 +47,11 @@ class Certificate:
                 context.load_cert_chain(path)
             except ssl.SSLError:
                 raise ConfigurationError("O certificado e a chave privada não formam um par.") from None
+        if self.trusted:
+            try:
+                context.load_verify_locations(cadata=self.trusted)
+            except (ssl.SSLError, ValueError):
+                raise ConfigurationError("A cadeia de certificação não é um arquivo PEM válido.") from None
 
 
 def from_pkcs12(data: bytes, password: str) -> Certificate:

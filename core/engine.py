@@ -24,7 +24,7 @@ from core.ports import VARIANTS, Change, Counts, Cursor, Issue, Key, Known, Move
 from core.reading import Reader
 from core.records import Product, Record, StockLevel
 from core.references import missing, references
-from core.spec import Raw, Span
+from core.spec import Fold, Raw, Span
 from core.two_way import reconcile
 
 MOST_COMPARISONS = 5
@@ -40,6 +40,8 @@ def start(job: Job, last_full_at: datetime | None, now: datetime) -> Cursor:
     last complete one is older than the source allows (its filter misses some changes).
     """
     cursor, incremental = job.cursor, job.resource.incremental
+    if job.resource.feed:
+        return replace(_idle(cursor), scanning=True, place=cursor.place)
     if cursor.scanning and (cursor.full or not job.full):
         return cursor
     stale = incremental is None or last_full_at is None or now - last_full_at >= incremental.full_every
@@ -62,7 +64,7 @@ async def fetch(job: Job, cursor: Cursor) -> Batch:
         raw.extend(_split(job, step.items))
         place = step.next
         job.total = step.total if step.total is not None else job.total
-        if place is None or len(raw) >= job.batch_size:
+        if place is None or job.resource.feed or len(raw) >= job.batch_size:
             break
     cursor = replace(
         cursor,
@@ -71,14 +73,16 @@ async def fetch(job: Job, cursor: Cursor) -> Batch:
         signpost=cursor.signpost or job.reader.clock,
         high=_highest(job, raw, cursor.high),
     )
-    last = place is None
-    return Batch(raw, _finished(cursor) if last else cursor, job.total, last=last)
+    if place is not None:
+        return Batch(raw, cursor, job.total, last=False)
+    resume = step.resume or job.cursor.place if job.resource.feed else None
+    return Batch(raw, replace(_finished(cursor), place=resume), job.total, last=True)
 
 
 def map_records(job: Job, batch: Batch) -> Batch:
     """Map raw records to canonical ones; a record that cannot be mapped becomes an issue.
 
-    A record that a page repeats counts once, in its later form.
+    A record that a page repeats counts once: in its later form, or folded.
     """
     mapped: dict[str, Mapped] = {}
     unwanted: list[str] = []
@@ -96,6 +100,8 @@ def map_records(job: Job, batch: Batch) -> Batch:
                 batch.skipped += 1
                 continue
             _require_key(record, job.matching)
+            if job.resource.fold is not None and record.external_id in mapped:
+                record = job.resource.fold(mapped[record.external_id].record, record)
             data = canonical(record)
         except RecordError as error:
             batch.issues.append(_issue(job, raw, error))
@@ -118,6 +124,8 @@ async def transform(job: Job, batch: Batch) -> Batch:
     if job.two_way:
         batch.remember()
     known = await job.store.known(job.entity.value, [item.record.external_id for item in batch.mapped])
+    if job.resource.fold is not None:
+        batch.mapped = await _folded(job, job.resource.fold, batch.mapped)
     batch.returned = [seen.mapping_id for seen in known.values() if seen.missed]
     if any(seen.deleted for seen in known.values()):
         _leave_deleted(batch, known)
@@ -256,6 +264,20 @@ def _scan(job: Job, batch: Batch) -> Scan | None:
         whole=batch.total is None or after.items >= batch.total,
         empty=not after.items,
     )
+
+
+async def _folded(job: Job, fold: Fold, items: Sequence[Mapped]) -> list[Mapped]:
+    """Each with what was told of its record before."""
+    before = await job.store.recorded(job.entity.value, [item.record.external_id for item in items])
+    return [_onto(job, fold, item, before.get(item.record.external_id)) for item in items]
+
+
+def _onto(job: Job, fold: Fold, item: Mapped, before: bytes | None) -> Mapped:
+    if before is None:
+        return item
+    record = fold(msgspec.json.decode(before, type=type(item.record)), item.record)
+    data = canonical(record)
+    return Mapped(item.payload, record, data, record_hash(data, job.resource.version))
 
 
 def _leave_deleted(batch: Batch, known: Mapping[str, Known]) -> None:

@@ -14,6 +14,7 @@ from core.entities import Trigger
 from core.errors import SyncError
 from core.records import Record
 from core.sides import Noted, Projected
+from core.spec import RateLimit
 
 VARIANTS = "variants"
 """Mapping kind of a product's variants, beside the entities themselves."""
@@ -168,6 +169,10 @@ class Store(Protocol):
         """Internal ids of referenced records; what has no mapping is left out."""
         ...
 
+    async def recorded(self, kind: str, external_ids: Sequence[str]) -> dict[str, bytes]:
+        """Those records as they were last written, as canonical JSON."""
+        ...
+
     async def match(self, kind: str, values: Sequence[str]) -> dict[str, list[Match]]:
         """ERP records by natural key (SKU, document, slug, number)."""
         ...
@@ -238,6 +243,10 @@ class Limiter(Protocol):
 
     async def block(self, until: datetime) -> None:
         """The provider asked for silence until then."""
+        ...
+
+    async def reserve(self, name: str, rate: RateLimit) -> None:
+        """See `core.spec.Source.reserve`."""
         ...
 
 

@@ -10,7 +10,7 @@ from core.entities import Direction, Entity
 from core.errors import Advice, SyncError
 from core.http import classify, decode, translate
 from core.redaction import Redactor
-from core.spec import Answer, Provider, Settings
+from core.spec import Answer, Probe, Provider, Settings
 
 LONGEST_BODY = 4000
 
@@ -44,7 +44,7 @@ async def probe(provider: Provider, settings: Settings, client: httpx.AsyncClien
     redactor = Redactor(settings[name] for name in provider.secret_names if settings.get(name))
     began = time.perf_counter()
     try:
-        response = await _ask(provider, client)
+        response = await _ask(provider.probing(settings), client)
     except httpx.HTTPError as exc:
         return _failed(translate(exc), time.perf_counter() - began)
     except SyncError as error:
@@ -60,7 +60,7 @@ async def probe(provider: Provider, settings: Settings, client: httpx.AsyncClien
     refusal = _verdict(response, provider)
     if refusal is not None:
         return replace(answer, message=redactor(refusal.message), advice=refusal.advice)
-    checks = await _checks(provider, response, client)
+    checks = await _checks(provider, provider.probing(settings), response, client)
     denied = [check.entity.label for check in checks if not check.ok]
     message = f"Sem acesso a: {', '.join(denied)}." if denied else "Conexão e credenciais válidas."
     return replace(answer, ok=not denied, message=message, checks=checks)
@@ -78,8 +78,7 @@ async def checked(provider: Provider, settings: Settings) -> ProbeResult:
     return ProbeResult(ok=True, message=said, seconds=time.perf_counter() - began)
 
 
-async def _ask(provider: Provider, client: httpx.AsyncClient) -> httpx.Response:
-    wanted = provider.probe
+async def _ask(wanted: Probe, client: httpx.AsyncClient) -> httpx.Response:
     if wanted.body is None:
         return await client.get(wanted.path, params=dict(wanted.params), headers=dict(wanted.headers))
     if isinstance(wanted.body, bytes):
@@ -88,11 +87,11 @@ async def _ask(provider: Provider, client: httpx.AsyncClient) -> httpx.Response:
 
 
 async def _checks(
-    provider: Provider, response: httpx.Response, client: httpx.AsyncClient
+    provider: Provider, wanted: Probe, response: httpx.Response, client: httpx.AsyncClient
 ) -> tuple[EntityCheck, ...]:
-    if provider.probe.permissions is None:
-        return tuple([await _check(provider, entity, client) for entity in provider.resources])
-    allowed = provider.probe.permissions(decode(response, provider))
+    if wanted.permissions is None:
+        return tuple([await _check(provider, wanted, entity, client) for entity in provider.resources])
+    allowed = wanted.permissions(decode(response, provider))
     return tuple([_allowed(entity, allowed.get(entity, frozenset())) for entity in provider.resources])
 
 
@@ -102,12 +101,12 @@ def _allowed(entity: Entity, directions: frozenset[Direction]) -> EntityCheck:
     return EntityCheck(entity, bool(granted), text, granted)
 
 
-async def _check(provider: Provider, entity: Entity, client: httpx.AsyncClient) -> EntityCheck:
+async def _check(provider: Provider, wanted: Probe, entity: Entity, client: httpx.AsyncClient) -> EntityCheck:
     resource = provider.resources[entity]
     offered = tuple([direction for direction in Direction if direction in resource.directions])
     if not resource.path:
         return EntityCheck(entity, True, "não verificada à parte", offered)
-    refusal = await _tried(provider, client.get(resource.path, params=dict(provider.probe.params)))
+    refusal = await _tried(provider, client.get(resource.path, params=dict(wanted.params)))
     if refusal is not None:
         return EntityCheck(entity, False, refusal.message)
     path = resource.writing.probe if resource.writing else ""

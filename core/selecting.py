@@ -7,18 +7,25 @@ from datetime import timedelta
 import msgspec
 
 from core.batch import Batch, Job, Window
-from core.errors import NotFoundError, RecordError
+from core.errors import ConfigurationError, NotFoundError, RecordError
 from core.ports import Chosen, Cursor, Issue
 from core.spec import Raw
 
 MOST_DUE = 1000
 """Records a normal run tries again at its end; more are left to the next one."""
+ONLY_ONCE = (
+    "O sistema externo entrega cada documento uma só vez: não há simulação, carga retroativa nem nova "
+    "leitura de tudo. Reprocesse ou ressincronize registros escolhidos."
+)
 RANGE_MARGIN = timedelta(seconds=1)
 """Filters may or may not include their bound: ask for more, and keep what is within the range."""
 
 
 def start_over(job: Job, window: Window | None, saved: Cursor | None) -> Cursor:
-    """The cursor of a run that reads everything, or a range of time, beside the pair's own scan."""
+    """The cursor of a run that reads everything, or a range of time, beside the pair's own scan. Raises
+    `ConfigurationError` for a feed, which has neither."""
+    if job.resource.feed:
+        raise ConfigurationError(ONLY_ONCE)
     job.window = window
     incremental = job.resource.incremental
     if saved is not None:
@@ -30,8 +37,9 @@ def start_over(job: Job, window: Window | None, saved: Cursor | None) -> Cursor:
 
 async def fetch(job: Job, chosen: Chosen, cursor: Cursor) -> Batch:
     """The next records of a selection. Raises what the source raises."""
-    ids = await chosen.following(cursor.place or "", job.batch_size)
-    last = len(ids) < job.batch_size
+    size = _size(job, job.batch_size)
+    ids = await chosen.following(cursor.place or "", size)
+    last = len(ids) < size
     place = Cursor() if last else replace(cursor, scanning=True, place=ids[-1])
     return await _batch(job, chosen, ids, place, last=last)
 
@@ -40,7 +48,7 @@ async def fetch_due(job: Job) -> Batch | None:
     """Failed records whose time to be tried again has come; the pair's cursor stays where it is."""
     if job.failed is None:
         return None
-    ids = await job.failed.following("", MOST_DUE)
+    ids = await job.failed.following("", _size(job, MOST_DUE))
     return await _batch(job, job.failed, ids, job.cursor, last=True) if ids else None
 
 
@@ -53,6 +61,10 @@ def corrected(job: Job, batch: Batch, raw: Raw) -> Raw:
         batch.lapsed.append(override.id)
         return raw
     return override.apply(raw)
+
+
+def _size(job: Job, most: int) -> int:
+    return min(most, job.resource.read_size or most) if job.resource.read else most
 
 
 async def _batch(job: Job, chosen: Chosen, ids: Sequence[str], cursor: Cursor, *, last: bool) -> Batch:

@@ -13,7 +13,7 @@ import msgspec
 from core.errors import ContractError, NotSent, RateLimited, SyncError, TransientError, UnknownOutcome
 from core.http import classify, decode, translate
 from core.ports import Limiter
-from core.spec import Answer, Provider, Settings
+from core.spec import Answer, Provider, RateLimit, Settings
 
 RETRY_SECONDS: tuple[float, ...] = (0.5, 2.0)
 """Waits before a read is repeated inside a task; longer troubles are left to the task's own retries."""
@@ -85,6 +85,9 @@ class HttpSource:
             except TransientError:
                 await asyncio.sleep(seconds * random.uniform(0.5, 1.5))  # noqa: S311 - jitter
         return await self._piece(url, start, size)
+
+    async def reserve(self, name: str, rate: RateLimit) -> None:
+        await self._limiter.reserve(name, rate)
 
     async def _piece(self, url: str, start: int, size: int) -> bytes:
         wanted = {"Range": f"bytes={start}-{start + size - 1}", "Accept-Encoding": "identity"}

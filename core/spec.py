@@ -103,12 +103,13 @@ class Span:
 @dataclass(frozen=True, slots=True)
 class Step:
     """What one answer of a list gave: new records, the following place (None = end), the total if told, and
-    the external system's own time."""
+    the external system's own time. `resume` is where a feed's next run goes on."""
 
     items: Sequence[Raw]
     next: str | None
     total: int | None = None
     clock: datetime | None = None
+    resume: str | None = None
 
 
 class Source(Protocol):
@@ -142,6 +143,11 @@ class Source(Protocol):
     async def download(self, url: str, start: int, size: int) -> bytes:
         """Up to `size` bytes, from byte `start`, of a file at an address that the external system gave out:
         unsigned, not counted, repeated as a read is. Empty behind its end."""
+        ...
+
+    async def reserve(self, name: str, rate: "RateLimit") -> None:
+        """One call of a kind that has a limit of its own, counted under `name` by every process, before it
+        is made: half of `rate` at once, the rest evenly. Raises `RateLimited` where it would pass."""
         ...
 
 
@@ -195,6 +201,7 @@ Mapper = Callable[[Raw, Settings], Record]
 Fetch = Callable[[Source, Span, str | None], Awaitable[Step]]
 Expand = Callable[[Source, Sequence[Raw]], Awaitable[Sequence[Raw]]]
 Read = Callable[[Source, Sequence[str]], Awaitable[Mapping[str, Raw]]]
+Fold = Callable[[Any, Any], Record]
 Acknowledge = Callable[[Source, Sequence[Raw]], Awaitable[None]]
 Write = Callable[[Source, Sequence[Outgoing]], Awaitable[Sequence[Written]]]
 Find = Callable[[Source, Sequence[Outgoing], Matching], Awaitable[Mapping[str, Sequence[Raw]]]]
@@ -238,6 +245,11 @@ class Resource:
     after `expand`; what is missing in its answer is gone outside. `fields` are the canonical fields that
     `map` can fill (None: all); the ERP keeps its own values of the others. `revision` is the raw record's
     version for a compare-and-set, `key` its external id, also of one that cannot be mapped.
+
+    A `feed` gives each part once and goes on where the last run ended, never from the beginning; each step is
+    committed before the next is asked for. Where it tells of one record in several parts (a summary, the
+    whole, an event), `fold` makes one of two, whatever their order: it is associative, commutative and
+    idempotent. `read_size` is the most records that `read` is asked for at a time.
     """
 
     map: Mapper
@@ -245,6 +257,8 @@ class Resource:
     paging: Paging | None = None
     fetch: Fetch | None = None
     acknowledge: Acknowledge | None = None
+    feed: bool = False
+    fold: Fold | None = None
     key: Callable[[Raw], str] = own_id
     params: Mapping[str, str] = dataclasses.field(default_factory=dict)
     incremental: Incremental | None = None
@@ -254,6 +268,7 @@ class Resource:
     version: int = 1
     fields: frozenset[str] | None = None
     read: Read | None = None
+    read_size: int | None = None
     writing: Writing | None = None
     revision: Callable[[Raw], str | None] | None = None
 
@@ -327,7 +342,7 @@ class Provider:
     docs: str
     settings: tuple[Setting, ...]
     base_url: Callable[[Settings], str]
-    probe: Probe
+    probe: Probe | Callable[[Settings], Probe]
     rate: Callable[[Settings], RateLimit]
     rate_key: Callable[[Settings], str]
     resources: Mapping[Entity, Resource]
@@ -358,6 +373,9 @@ class Provider:
             raise ValueError(f"{self.key}: neither auth nor oauth")
         if not self.resources:
             raise ValueError(f"{self.key}: no resource")
+
+    def probing(self, settings: Settings) -> Probe:
+        return self.probe if isinstance(self.probe, Probe) else self.probe(settings)
 
     @property
     def secret_names(self) -> frozenset[str]:

@@ -33,6 +33,15 @@ _BLOCK = text(
     "INSERT INTO sync.rate_bucket AS b (key, blocked_until) VALUES (:key, :until)"
     " ON CONFLICT (key) DO UPDATE SET blocked_until = greatest(b.blocked_until, excluded.blocked_until)"
 )
+_RESERVE = text(
+    "INSERT INTO sync.rate_bucket AS b (key, next_at) VALUES (:key, now() + make_interval(secs => :gap))"
+    " ON CONFLICT (key) DO UPDATE SET next_at = greatest(b.next_at, now()) + make_interval(secs => :gap)"
+    " WHERE greatest(b.next_at, now()) + make_interval(secs => :gap) <= now() + make_interval(secs => :room)"
+)
+_FULL = text(
+    "SELECT extract(epoch FROM next_at - clock_timestamp())::float8 + :gap - :room FROM sync.rate_bucket"
+    " WHERE key = :key"
+)
 _BLOCKED = text(
     "SELECT extract(epoch FROM blocked_until - clock_timestamp())::float8 FROM sync.rate_bucket"
     " WHERE key = :key"
@@ -74,6 +83,19 @@ class PgLimiter:
         async with system_transaction(self._engine) as connection:
             await connection.execute(_BLOCK, {"key": self._key, "until": until})
         self._looked_at = -LOOK_AGAIN_SECONDS
+
+    async def reserve(self, name: str, rate: RateLimit) -> None:
+        """Half of the share at once and the other half evenly: no window holds more than all of it."""
+        assert rate.requests  # noqa: S101 - a share without a number is none
+        burst = max(1, rate.requests // 2)
+        gap = (rate.seconds + ROOM_SECONDS) / max(1, rate.requests - burst)
+        values = {"key": f"{self._key}:{name}", "gap": gap, "room": gap * burst}
+        async with system_transaction(self._engine) as connection:
+            if (await connection.execute(_RESERVE, values)).rowcount == 1:
+                return
+            wait = float((await connection.execute(_FULL, values)).scalar_one())
+        retry_at = datetime.fromtimestamp(datetime.now(UTC).timestamp() + max(0.0, wait), UTC)
+        raise RateLimited("O limite deste tipo de consulta foi atingido.", retry_at=retry_at)
 
     async def _take(self) -> float:
         async with system_transaction(self._engine) as connection:

@@ -32,6 +32,11 @@ _KNOWN = text(
     " state = 'orphan' AND orphaned_by IS NOT DISTINCT FROM 'erp' FROM sync.mapping"
     " WHERE integration_id = :integration AND entity = :kind AND external_id = ANY(:ids)"
 )
+_RECORDED = text(
+    "SELECT m.external_id, s.record::text FROM sync.mapping m"
+    " JOIN sync.mapping_snapshot s ON s.mapping_id = m.id"
+    " WHERE m.integration_id = :integration AND m.entity = :kind AND m.external_id = ANY(:ids)"
+)
 _RESOLVE = text(
     "SELECT external_id, internal_id FROM sync.mapping WHERE integration_id = :integration"
     " AND entity = :kind AND external_id = ANY(:ids) AND (state <> 'orphan' OR orphaned_by = 'external')"
@@ -92,6 +97,10 @@ class PgStore:
     async def known(self, kind: str, external_ids: Sequence[str]) -> dict[str, Known]:
         found = await self._read(_KNOWN, kind=kind, ids=list(external_ids))
         return {row[0]: Known(*row[1:]) for row in found}
+
+    async def recorded(self, kind: str, external_ids: Sequence[str]) -> dict[str, bytes]:
+        found = await self._read(_RECORDED, kind=kind, ids=list(external_ids))
+        return {row[0]: row[1].encode() for row in found}
 
     async def resolve(self, keys: Sequence[Key]) -> dict[Key, UUID]:
         wanted: dict[str, list[str]] = {}

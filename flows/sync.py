@@ -96,7 +96,8 @@ def _state(ended: Run | None) -> State:
 
 
 async def _import(run: Run, job: Job) -> None:
-    """Write each batch while the next one is fetched; at the end what is due to be tried again."""
+    """Write each batch while the next one is fetched, of a feed before; at the end what is due to be tried
+    again."""
     batch: Batch | None = await fetch(job, job.cursor)
     if batch is not None and job.isolating:
         cursor = await isolate(job, batch)
@@ -106,8 +107,12 @@ async def _import(run: Run, job: Job) -> None:
             await orphans.settle(job)
             break
         await run.check()
-        following = None if batch.last else asyncio.create_task(fetch(job, batch.cursor))
-        batch = await _beside(following, _write(job, batch))
+        if job.resource.feed and not batch.last:
+            await _write(job, batch)
+            batch = await fetch(job, batch.cursor)
+        else:
+            following = None if batch.last else asyncio.create_task(fetch(job, batch.cursor))
+            batch = await _beside(following, _write(job, batch))
         if batch is not None and run.gives_way:
             return
     if (due := await fetch_due(job)) is not None:

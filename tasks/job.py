@@ -13,7 +13,7 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from core import engine as rules
-from core import exporting, isolation
+from core import exporting, isolation, selecting
 from core.batch import Job
 from core.entities import Direction, Entity, RunStatus, Trigger
 from core.errors import ConfigurationError, LeaseLost, RateLimited, StopRequested, SyncError
@@ -185,7 +185,7 @@ async def _job(
     environment: Environment, database: AsyncEngine, lease: runs.Lease, full: bool
 ) -> AsyncIterator[Job]:
     pair, provider = lease.pair, get(lease.pair.provider)
-    _check_offer(provider, pair, lease.direction)
+    _check_offer(provider, pair, lease.direction, dry_run=lease.dry_run)
     vault = from_environment(environment)
     account = Account(pair.tenant_id, pair.integration_id, pair.provider, pair.settings)
     branch_id = await runs.read_branch(database, pair)
@@ -227,11 +227,13 @@ async def _job(
         yield job
 
 
-def _check_offer(provider: Provider, pair: runs.PairRow, direction: Direction) -> None:
+def _check_offer(provider: Provider, pair: runs.PairRow, direction: Direction, *, dry_run: bool) -> None:
     resource = provider.resources.get(pair.entity)
     way = "exportação" if direction is Direction.EXPORT else "importação"
     if resource is None or direction not in resource.directions:
         raise ConfigurationError(f"{provider.name} não oferece {way} de {pair.entity.label}.")
+    if resource.feed and dry_run:
+        raise ConfigurationError(selecting.ONLY_ONCE)
     if direction not in pair.phases:
         raise ConfigurationError(f"O par não faz {way} de {pair.entity.label}.")
 

@@ -15,7 +15,7 @@ from core.batch import Job
 from core.entities import Entity
 from core.errors import ConfigurationError
 from core.ports import Cursor
-from core.spec import Settings
+from core.spec import RateLimit, Settings
 from db import legacy
 from db.ledger import Bound
 from db.legacy import Migration
@@ -56,6 +56,9 @@ class Unreached:
         raise ConfigurationError(ONLY_BY_MIGRATION)
 
     async def download(self, url: str, start: int, size: int) -> NoReturn:
+        raise ConfigurationError(ONLY_BY_MIGRATION)
+
+    async def reserve(self, name: str, rate: RateLimit) -> NoReturn:
         raise ConfigurationError(ONLY_BY_MIGRATION)
 
 

@@ -32,7 +32,7 @@ from core.probe import probe
 from core.reading import Reader
 from core.records import RECORDS
 from core.source import HttpSource
-from core.spec import Outgoing, Provider, Raw, Resource, Span, Webhooks, Written
+from core.spec import Outgoing, Provider, RateLimit, Raw, Resource, Span, Webhooks, Written
 from core.trees import tree
 from tests.providers.stands import Stand
 
@@ -63,6 +63,9 @@ class Unlimited:
         return lambda: None
 
     async def block(self, until: datetime) -> None:
+        pass
+
+    async def reserve(self, name: str, rate: RateLimit) -> None:
         pass
 
 
@@ -260,7 +263,8 @@ async def lists(provider: Provider, stand: Stand) -> AsyncIterator[str]:
     """A list visits each record once and ends; two readings give the same records."""
     async with connected(provider, stand) as (_, source):
         for entity, resource in provider.resources.items():
-            if Direction.IMPORT not in resource.directions or resource.acknowledge is not None:
+            once = resource.acknowledge is not None or resource.feed
+            if Direction.IMPORT not in resource.directions or once:
                 continue
             ids = [resource.key(raw) async for raw in every(source, resource)]
             if not ids and entity not in stand.unlisted:

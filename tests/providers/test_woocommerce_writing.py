@@ -29,7 +29,7 @@ from core.http import client
 from core.probe import ProbeResult, probe
 from core.records import Address, Category, Customer, Product, Record, StockLevel, Variant
 from core.source import HttpSource
-from core.spec import Outgoing, Raw, Resource, Settings, Written
+from core.spec import Outgoing, RateLimit, Raw, Resource, Settings, Written
 from core.trees import tree
 from providers.woocommerce import WOOCOMMERCE
 from providers.woocommerce.batches import PICTURES
@@ -45,6 +45,8 @@ class Unlimited:
         return lambda: None
 
     async def block(self, until: datetime) -> None: ...
+
+    async def reserve(self, name: str, rate: RateLimit) -> None: ...
 
 
 @pytest.fixture(scope="module")
