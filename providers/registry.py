@@ -12,6 +12,7 @@ from core.spec import Provider
 from providers.legacy_excel import LEGACY_EXCEL
 from providers.legacy_sql import LEGACY_SQL
 from providers.mercado_livre import MERCADO_LIVRE
+from providers.sefaz import SEFAZ
 from providers.shopify import SHOPIFY
 from providers.woocommerce import WOOCOMMERCE
 
@@ -20,6 +21,7 @@ PROVIDERS: tuple[Provider, ...] = (
     WOOCOMMERCE,
     SHOPIFY,
     MERCADO_LIVRE,
+    SEFAZ,
     LEGACY_EXCEL,
     LEGACY_SQL,
     *(provider for name in _ADDED for provider in import_module(name).PROVIDERS),

@@ -8,9 +8,12 @@ from pathlib import Path
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import pkcs12
 from cryptography.x509.oid import NameOID
 
 VALID = timedelta(days=30)
+CNPJ_OID = x509.ObjectIdentifier("2.16.76.1.3.3")
+"""DOC-ICP-04: the CNPJ in the alternative names of an e-CNPJ."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,12 +46,34 @@ def make(folder: Path) -> Certificates:
     return found
 
 
+def client(cnpj: str, password: str, *, valid: timedelta = VALID) -> tuple[bytes, bytes]:
+    """An e-CNPJ A1 of a company: its .pfx, and the PEM that vouches for it. It is its own authority."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = _name(f"EMPRESA INVENTADA:{cnpj}")
+    other = x509.OtherName(CNPJ_OID, b"\x13\x0e" + cnpj.encode())
+    builder = _builder(name, name, key, valid)
+    cert = builder.add_extension(x509.SubjectAlternativeName([other]), critical=False).sign(
+        key, hashes.SHA256()
+    )
+    sealed = serialization.BestAvailableEncryption(password.encode())
+    pfx = pkcs12.serialize_key_and_certificates(b"a1", key, cert, None, sealed)
+    return pfx, cert.public_bytes(serialization.Encoding.PEM)
+
+
+def cnpj(certificate: bytes) -> str:
+    """Whose a certificate (DER) is; empty for one of no company."""
+    names = x509.load_der_x509_certificate(certificate).extensions
+    found = names.get_extension_for_class(x509.SubjectAlternativeName).value
+    owners = [name for name in found.get_values_for_type(x509.OtherName) if name.type_id == CNPJ_OID]
+    return owners[0].value[-14:].decode() if owners else ""
+
+
 def _name(text: str) -> x509.Name:
     return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, text)])
 
 
 def _builder(
-    subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePrivateKey
+    subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePrivateKey, valid: timedelta = VALID
 ) -> x509.CertificateBuilder:
     now = datetime.now(UTC)
     return (
@@ -57,7 +82,7 @@ def _builder(
         .issuer_name(issuer)
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(hours=1))
-        .not_valid_after(now + VALID)
+        .not_valid_before(now + min(valid, timedelta()) - timedelta(hours=1))
+        .not_valid_after(now + valid)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
     )
