@@ -24,15 +24,8 @@ MOST_ITEMS = 20
 """Ids in one multiget."""
 GONE = (404, 410)
 PARTIAL = 206
-_REFUSED = (
-    *("validation_error", "bad_request", "item.price.invalid", "invalid_nfe_cstat", "wrong_invoice_date"),
-    *("wrong_sender_zipcode", "wrong_receiver_zipcode", "wrong_receiver_cnpj", "wrong_receiver_cpf"),
-    *("wrong_receiver_state_tax", "invalid_sender_ie", "invalid_sender_cnpj", "wrong_invoice_type"),
-    *("different_state_nfe_shipment_origin", "nfe_order_value_divergence", "duplicated_fiscal_key"),
-    *("batch_nfe_not_supported", "nfe_layout_not_supported", "shipment_invoice_already_saved"),
-)
+REFUSED = range(400, 500)
 ERRORS = (
-    *(ErrorRule(status=400, code=code, error=RecordError) for code in _REFUSED),
     ErrorRule(status=400, code="invalid_user", error=AuthorizationError),
     ErrorRule(status=400, code="seller_not_allowed_to_import_nfe", error=AuthorizationError),
     ErrorRule(status=400, code="shipment_already_being_processed", error=TransientError),
@@ -111,12 +104,13 @@ def table(data: Any) -> Raw:
 
 def about_record(error: SyncError) -> SyncError:
     """A refused write is about its record, whatever code Mercado Livre gives it."""
-    if not isinstance(error, ContractError) or error.status != 400:
+    if not isinstance(error, ContractError) or error.status not in REFUSED:
         return error
+    said = error.provider_message or error.provider_code or error.status
     return RecordError(
-        f"O Mercado Livre recusou o registro: {error.provider_message or error.provider_code or 400}.",
+        f"O Mercado Livre recusou o registro: {said}.",
         field="",
-        status=400,
+        status=error.status,
         provider_code=error.provider_code,
         provider_message=error.provider_message,
     )

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from core.entities import Matching
-from core.errors import ConflictError, RecordError, SyncError, TransientError
+from core.errors import ConflictError, ContractError, RecordError, SyncError, TransientError
 from core.records import Invoice, Record
 from core.spec import Outgoing, Raw, Source, Written
 from providers.mercado_livre.calls import SITE, optional
@@ -70,7 +70,7 @@ async def _first(source: Source, shipment: str, record: Invoice) -> None:
         raise TransientError("O envio ainda não espera a NF; a próxima tentativa a envia.")
     try:
         await _xml(source, "POST", f"shipments/{shipment}/invoice_data/", record.xml)
-    except RecordError as error:
+    except ContractError as error:
         if error.provider_code != SAVED:
             raise
         saved = await _saved(source, shipment) or {}

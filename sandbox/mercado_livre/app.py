@@ -157,6 +157,8 @@ class App:
             "revoke": self._grants.revoke,
             "add": lambda: self._items.add({**samples.item(self._store, body["number"]), **body["fields"]}),
             "edit": lambda: self._edit(**body),
+            "set": lambda: getattr(self._store, body["kind"])[body["id"]].update(body["fields"]),
+            "notifications": lambda: self._store.notifications,
             "sell": lambda: self._items.sell(body["id"]),
             "truth": lambda: getattr(self._store, body["kind"]),
             "log": lambda: self._log,

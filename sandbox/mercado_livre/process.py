@@ -25,9 +25,10 @@ class Account:
     control: str = field(repr=False)
 
     def steer(self, action: str, **body: Any) -> Any:
-        """`begin` (an empty account, filled as `start` says), `consent` (a code, or with `token` the token
-        itself), `expire`, `edit`, `add`, `truth`, `log` (since `forget`), `faults`, `switch`, `limit` and
-        `meter`, as `sandbox.mercado_livre.app` takes them."""
+        """`begin` (an empty account, filled as `start` says, with `tags`, `stores` and `site`), `consent` (a
+        token, or a code for a `challenge` and a `redirect_uri`), `expire`, `revoke`, `edit`, `set` (without a
+        notification), `add`, `sell`, `truth`, `notifications`, `log` (since `forget`), `faults`, `switch`,
+        `limit` and `meter`, as `sandbox.mercado_livre.app` takes them."""
         headers = {"X-Sandbox-Token": self.control}
         with httpx.Client(trust_env=False, timeout=30) as client:
             answer = client.post(f"{self.url}/__sandbox__/{action}", json=body, headers=headers)

@@ -4,6 +4,7 @@ from sandbox.mercado_livre.items import Items
 from sandbox.mercado_livre.store import SELLER, Object, Store
 
 SIZES = ("P", "M")
+LONG_AGO = "2026-09-01T12:00:00.000Z"
 PEOPLE = (
     ("Ana", "Teste Silva", "CPF", "52998224725"),
     ("Loja Exemplo Ltda", "", "CNPJ", "11222333000181"),
@@ -13,7 +14,7 @@ PEOPLE = (
 
 def populate(store: Store, items: Items, counts: Object) -> None:
     for number in range(1, counts.get("items", 0) + 1):
-        items.add(item(store, number))
+        items.add(item(store, number))["last_updated"] = LONG_AGO
     for number in range(1, counts.get("orders", 0) + 1):
         order(store, number)
 
