@@ -11,11 +11,13 @@ import msgspec
 from core.errors import (
     AuthorizationError,
     ConfigurationError,
+    ConflictError,
     ContractError,
     NotFoundError,
     RecordError,
     SyncError,
     TransientError,
+    UnknownOutcome,
 )
 from core.spec import ErrorRule, Raw, Source
 
@@ -100,6 +102,13 @@ def table(data: Any) -> Raw:
     if not isinstance(data, dict):
         raise ContractError("A resposta do Mercado Livre não é um registro.")
     return data
+
+
+def of_a_record(error: SyncError) -> bool:
+    """Whether others may fare better: a stale version (409) and a shipment that is busy (400) are its own."""
+    if type(error) is TransientError:
+        return error.status in (400, 409)
+    return isinstance(error, RecordError | ConflictError | NotFoundError | UnknownOutcome)
 
 
 def about_record(error: SyncError) -> SyncError:

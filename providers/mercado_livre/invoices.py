@@ -67,7 +67,7 @@ async def write_invoices(source: Source, outgoing: Sequence[Outgoing]) -> Sequen
 async def _first(source: Source, shipment: str, record: Invoice) -> None:
     state = await optional(source, f"shipments/{shipment}", {"x-format-new": "true"}) or {}
     if state.get("status") in EARLY:
-        raise TransientError("O envio ainda não espera a NF; a próxima tentativa a envia.")
+        raise TransientError("O envio ainda não espera a NF; a próxima tentativa a envia.", status=409)
     try:
         await _xml(source, "POST", f"shipments/{shipment}/invoice_data/", record.xml)
     except ContractError as error:

@@ -16,7 +16,7 @@ from core.errors import (
 )
 from core.records import StockLevel
 from core.spec import Outgoing, Raw, Source, Written
-from providers.mercado_livre.calls import Seller, about_record, items, me, table
+from providers.mercado_livre.calls import Seller, about_record, items, me, of_a_record, table
 from providers.mercado_livre.mapping import in_full, stock_key
 
 VERSION = "x-version"
@@ -67,7 +67,7 @@ async def write_stock(source: Source, outgoing: Sequence[Outgoing]) -> Sequence[
         shared = raw.get("user_product_id") if raw and seller.warehouses else None
         done.append(await _settled(_one(source, item, raw, shared, where, written)))
     failures = [one.error for one in done if one.error is not None]
-    if len(failures) == len(done) and not isinstance(failures[0], RecordError | NotFoundError):
+    if len(failures) == len(done) and not of_a_record(failures[0]):
         raise failures[0]
     now = await read_stock(source, [_key(item) for item in outgoing])
     return [
@@ -129,9 +129,8 @@ async def _swap(source: Source, id_: str, where: Warehouse, amount: int, seen: s
                 break
         else:
             return
-    raise TransientError(
-        "O estoque mudou no Mercado Livre neste instante; a próxima tentativa parte do novo valor."
-    )
+    text = "O estoque mudou no Mercado Livre neste instante; a próxima tentativa parte do novo valor."
+    raise TransientError(text, status=409)
 
 
 async def _level(source: Source, id_: str, where: Warehouse) -> Raw:

@@ -6,7 +6,6 @@ from typing import Any, TypeVar
 
 from core.entities import Matching
 from core.errors import (
-    ConflictError,
     NotFoundError,
     RecordError,
     SyncError,
@@ -15,11 +14,10 @@ from core.errors import (
 )
 from core.records import Product
 from core.spec import Outgoing, Raw, Source, Written
-from providers.mercado_livre.calls import SITE, Seller, about_record, items, me, table
+from providers.mercado_livre.calls import SITE, Seller, about_record, items, me, of_a_record, table
 from providers.mercado_livre.mapping import product_from
 from providers.mercado_livre.unmapping import changes, described, new_item, new_variation, paired, price_of
 
-OF_A_RECORD = (RecordError, ConflictError, NotFoundError, UnknownOutcome)
 T = TypeVar("T")
 DYNAMIC = "dynamic_standard_price"
 Done = tuple[str, SyncError | None]
@@ -62,7 +60,7 @@ async def each(
 
     ended = await asyncio.gather(*map(settled, outgoing))
     failures = [one for one in ended if isinstance(one, SyncError)]
-    if failures and len(failures) == len(ended) and not isinstance(failures[0], OF_A_RECORD):
+    if failures and len(failures) == len(ended) and not of_a_record(failures[0]):
         raise failures[0]
     return ended
 

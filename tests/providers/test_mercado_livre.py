@@ -331,3 +331,24 @@ def test_a_notification_names_what_to_look_at(seller: Seller) -> None:
     assert not webhooks.verify(b"<xml>", httpx.Headers(), settings)
     assert webhooks.topics[webhooks.topic(body, httpx.Headers())] is Entity.ORDERS
     assert webhooks.delivery(body, httpx.Headers()) == json.loads(body)["_id"]
+
+
+def test_a_code_is_exchanged_once_with_its_verifier(seller: Seller) -> None:
+    """RFC 7636, appendix B: verifier and challenge."""
+    challenge, redirect = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM", "https://erp.example.com/oauth"
+    form = {
+        "grant_type": "authorization_code",
+        "client_id": seller.client_id,
+        "client_secret": seller.client_secret,
+        "redirect_uri": redirect,
+        "code_verifier": "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk",
+    }
+
+    def exchanged(**fields: str) -> httpx.Response:
+        code = seller.steer("consent", challenge=challenge, redirect_uri=redirect)
+        return httpx.post(f"{seller.url}/oauth/token", data={**form, "code": code, **fields})
+
+    answer = exchanged()
+    assert answer.json()["user_id"] == 123456789
+    for wrong in ({"code_verifier": "outro"}, {"redirect_uri": f"{redirect}/"}, {"code": "TG-1"}):
+        assert exchanged(**wrong).json()["error"] == "invalid_grant"

@@ -16,7 +16,7 @@ from tests.providers.test_mercado_livre import begin, calls, consented, credenti
 
 IMAGES = ["https://img.example.com/nova.jpg"]
 KEY = "35260911222333000181550010000012341123456787"
-OTHER_KEY = "35260911222333000181550010000012351123456782"
+OTHER_KEY = "35260911222333000181550010000012351123456784"
 
 
 @pytest.fixture(scope="module")
@@ -277,10 +277,10 @@ def nfe(total: Any, key: str = KEY) -> str:
     )
 
 
-def invoice(account: Account, number: int, **columns: Any) -> Any:
-    order = account.query(
-        'SELECT id, total FROM erp."order" ORDER BY number OFFSET :n LIMIT 1', n=number - 1
-    )[0]
+def invoice(account: Account, place: int, **columns: Any) -> Any:
+    order = account.query('SELECT id, total FROM erp."order" ORDER BY number OFFSET :n LIMIT 1', n=place - 1)[
+        0
+    ]
     row = {
         "order_id": order.id,
         "direction": "issued",
