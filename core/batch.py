@@ -45,12 +45,12 @@ class Batch:
     `cursor` is the run's cursor once this batch is committed; `last` ends the run. `noted` is what a two-way
     pair notes besides the changes, `seen` the external ids of a complete scan; `returned`, `unchanged`,
     `gone` and `lapsed` are what `Store.commit` asks for; `compared` is what the comparison began with,
-    `taken` what a queue wants acknowledged.
+    `taken` what a queue wants acknowledged, `written` the counts of a batch that is committed.
     """
 
     __slots__ = (
         *("changes", "compared", "cursor", "gone", "issues", "lapsed", "last", "mapped", "noted", "raw"),
-        *("returned", "seen", "taken", "skipped", "total", "unchanged"),
+        *("returned", "seen", "taken", "skipped", "total", "unchanged", "written"),
     )
 
     def __init__(self, raw: Sequence[Raw], cursor: Cursor, total: int | None, *, last: bool) -> None:
@@ -68,6 +68,7 @@ class Batch:
         self.gone: list[str] = []
         self.lapsed: list[UUID] = []
         self.taken: Sequence[Raw] = ()
+        self.written: Counts | None = None
         self.skipped = 0
         self.compared: tuple[list[Mapped], int, int, int] = ([], 0, 0, 0)
 

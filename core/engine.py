@@ -42,6 +42,9 @@ def start(job: Job, last_full_at: datetime | None, now: datetime) -> Cursor:
     cursor, incremental = job.cursor, job.resource.incremental
     if job.resource.feed:
         return replace(_idle(cursor), scanning=True, place=cursor.place)
+    if job.resource.acknowledge is not None:
+        # A queue gives what is left in it, wherever the last run stopped; what it does not give is not gone.
+        return replace(_idle(cursor), scanning=True)
     if cursor.scanning and (cursor.full or not job.full):
         return cursor
     stale = incremental is None or last_full_at is None or now - last_full_at >= incremental.full_every
@@ -52,7 +55,10 @@ def start(job: Job, last_full_at: datetime | None, now: datetime) -> Cursor:
 
 
 async def fetch(job: Job, cursor: Cursor) -> Batch:
-    """Read pages until the batch is full or the scan ends. Raises what the source raises."""
+    """Read pages until the batch is full or the scan ends. Raises what the source raises.
+
+    One portion of a queue is a batch of its own: what it gave has to be acknowledged before it comes again.
+    """
     if job.chosen is not None:
         return await selecting.fetch(job, job.chosen, cursor)
     job.reader = job.reader or _reader(job, cursor)
@@ -64,7 +70,8 @@ async def fetch(job: Job, cursor: Cursor) -> Batch:
         raw.extend(_split(job, step.items))
         place = step.next
         job.total = step.total if step.total is not None else job.total
-        if place is None or job.resource.feed or len(raw) >= job.batch_size:
+        portioned = job.resource.feed or job.resource.acknowledge is not None
+        if place is None or portioned or len(raw) >= job.batch_size:
             break
     cursor = replace(
         cursor,
@@ -74,9 +81,16 @@ async def fetch(job: Job, cursor: Cursor) -> Batch:
         high=_highest(job, raw, cursor.high),
     )
     if place is not None:
-        return Batch(raw, cursor, job.total, last=False)
+        return _taken(job, Batch(raw, cursor, job.total, last=False))
     resume = step.resume or job.cursor.place if job.resource.feed else None
-    return Batch(raw, replace(_finished(cursor), place=resume), job.total, last=True)
+    return _taken(job, Batch(raw, replace(_finished(cursor), place=resume), job.total, last=True))
+
+
+def _taken(job: Job, batch: Batch) -> Batch:
+    """With what a queue gave; a backfill reads a list beside it."""
+    if job.resource.acknowledge is not None and job.window is None:
+        batch.taken = batch.raw
+    return batch
 
 
 def map_records(job: Job, batch: Batch) -> Batch:
@@ -115,7 +129,7 @@ def map_records(job: Job, batch: Batch) -> Batch:
     if batch.cursor.full:
         batch.seen = [*mapped, *unwanted, *(issue.external_id for issue in batch.issues)]
     batch.mapped = list(mapped.values())
-    batch.taken, batch.raw = (batch.raw if job.resource.acknowledge else ()), ()
+    batch.raw = ()
     return batch
 
 
@@ -156,18 +170,16 @@ async def transform(job: Job, batch: Batch) -> Batch:
 
 
 async def upsert(job: Job, batch: Batch) -> Cursor | None:
-    """Write rows, mappings, issues, counters and cursor in one transaction; None after the last batch."""
-    for _ in range(MOST_COMPARISONS):
-        try:
-            counts = await _commit(job, batch)
-            break
-        except Moved:
-            batch.forget()
-            await transform(job, batch)
-    else:
-        raise TransientError("O ERP muda estes registros sem parar; a próxima execução os compara de novo.")
+    """Write rows, mappings, issues, counters and cursor in one transaction; None after the last batch.
+
+    What a queue gave is acknowledged after that. If this fails, a second try acknowledges alone; whatever is
+    not acknowledged in the end comes again and is found unchanged.
+    """
+    if batch.written is None:
+        batch.written = await _settled(job, batch)
     if job.resource.acknowledge is not None and batch.taken and not job.dry_run:
         await job.resource.acknowledge(job.source, batch.taken)
+    counts = batch.written
     job.counts += counts
     job.refused.update(type(issue.error).__name__ for issue in batch.issues)
     if counts.errors > len(batch.issues):
@@ -176,6 +188,17 @@ async def upsert(job: Job, batch: Batch) -> Cursor | None:
     job.done = batch.last
     batch.empty()
     return None if batch.last else batch.cursor
+
+
+async def _settled(job: Job, batch: Batch) -> Counts:
+    """Commit; where somebody wrote to the same ERP records meanwhile, after a new comparison."""
+    for _ in range(MOST_COMPARISONS):
+        try:
+            return await _commit(job, batch)
+        except Moved:
+            batch.forget()
+            await transform(job, batch)
+    raise TransientError("O ERP muda estes registros sem parar; a próxima execução os compara de novo.")
 
 
 async def _commit(job: Job, batch: Batch) -> Counts:

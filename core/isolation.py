@@ -30,6 +30,7 @@ async def isolate(job: Job, batch: Batch) -> Cursor | None:
         await job.store.suspect(job.resource.key(raw))
         through = number == len(batch.raw)
         one = Batch([raw], batch.cursor if through else job.cursor, batch.total, last=batch.last and through)
+        one.taken = [raw] if batch.taken else ()
         _leave_out(job, one, raw)
         one = engine.map_records(job, one)
         seen += one.seen

@@ -195,6 +195,7 @@ class Shipment(Record, frozen=True, kw_only=True):
     address: Address | None = None
     contents: tuple[Parcel, ...] = ()
     insured_value: Decimal = Decimal("0.00")
+    order_id: str | None = None  # external id
 
 
 class BankTransaction(Record, frozen=True, kw_only=True):

@@ -19,7 +19,7 @@ MASK = "•••"
 
 _NAMES = (
     r"authorization|token|secret|senha|password|passwd|pwd|api[-_]?key|app[-_]?key|access[-_]?key|"
-    r"consumer[-_]?key|signature|nonce|cookie|credential|certificado|certificate|private[-_]?key|pfx|cpf|cnpj|"
+    r"consumer[-_]?key|manager[-_]?key|signature|nonce|cookie|credential|certificado|certificate|private[-_]?key|pfx|cpf|cnpj|"
     r"document|e?mail|telefone|phone|cellphone|celular"
 )
 _SENSITIVE = re.compile(_NAMES, re.IGNORECASE)

@@ -24,6 +24,7 @@ LONGEST_WAIT_SECONDS = 60.0
 MAX_PAUSES = 20
 REFUSED = 422
 """Stands for the status of what was refused in a 2xx answer."""
+NO_CONTENT = 204
 BEHIND_THE_END = 416
 _DEFINITE = range(400, 500)
 """Statuses of a write that was refused: nothing was done."""
@@ -194,5 +195,6 @@ class _Request:
 
 
 def _data(request: _Request, response: httpx.Response, provider: Provider) -> Any:
-    """The decoded body; a write may be answered without one."""
-    return None if request.method != "GET" and not response.content else decode(response, provider)
+    """The decoded body; a write may be answered without one, and so may a read by 204 (an empty queue)."""
+    bodiless = response.status_code == NO_CONTENT or (request.method != "GET" and not response.content)
+    return None if bodiless else decode(response, provider)

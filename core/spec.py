@@ -236,8 +236,9 @@ class Resource:
     """How one entity is read. `map` raises `RecordError` for a record that cannot be used.
 
     A list is read from `path` in the pages of `paging`, or by `fetch`: one page, or one portion of a queue,
-    from its place. What a queue gave is acknowledged by `acknowledge` after it was committed. Without either
-    the entity is only written.
+    from its place. What a queue gave is acknowledged by `acknowledge` after it was committed; it is never a
+    complete list, and for a backfill, whose span has an end, its `fetch` reads a list beside it. Without
+    either the entity is only written.
 
     `expand` may fetch what the list leaves out (variations); `split` turns one raw record into several;
     raw records that are not `wanted` (drafts) are skipped. `version` goes into the record hash: raise it

@@ -19,7 +19,8 @@ ROWS = {
         ' FROM erp.invoice t LEFT JOIN erp."order" o ON o.id = t.order_id WHERE t.id = ANY(:ids)'
     ),
     Entity.SHIPMENTS: (
-        "SELECT t.*, {shipment} AS external_id, o.number AS order_number, o.buyer_name, o.buyer_document,"
+        "SELECT t.*, {shipment} AS external_id, {order} AS order_external, o.number AS order_number,"
+        " o.buyer_name, o.buyer_document,"
         " o.buyer_email, o.buyer_phone, (SELECT v.access_key FROM erp.invoice v WHERE v.order_id = o.id"
         " AND v.direction = 'issued' AND v.deleted_at IS NULL ORDER BY v.id DESC LIMIT 1) AS invoice_key,"
         ' o.items_total FROM erp.shipment t JOIN erp."order" o ON o.id = t.order_id WHERE t.id = ANY(:ids)'
@@ -94,6 +95,7 @@ def shipment(row: Row, contents: Iterable[Row], addresses: Iterable[Row]) -> tup
         address=place(address),
         contents=tuple([_parcel(part) for part in contents]),
         insured_value=money(row["insured_value"] or row["items_total"]),
+        order_id=row["order_external"],
     )
     return record, {}
 

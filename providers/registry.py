@@ -9,6 +9,8 @@ from importlib import import_module
 
 from core.errors import ConfigurationError
 from core.spec import Provider
+from providers.americanas import AMERICANAS
+from providers.b2w import B2W
 from providers.legacy_excel import LEGACY_EXCEL
 from providers.legacy_sql import LEGACY_SQL
 from providers.mercado_livre import MERCADO_LIVRE
@@ -22,6 +24,8 @@ PROVIDERS: tuple[Provider, ...] = (
     SHOPIFY,
     MERCADO_LIVRE,
     SEFAZ,
+    AMERICANAS,
+    B2W,
     LEGACY_EXCEL,
     LEGACY_SQL,
     *(provider for name in _ADDED for provider in import_module(name).PROVIDERS),
