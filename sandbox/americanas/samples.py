@@ -16,9 +16,9 @@ def category(number: int) -> Object:
         "categoryData": {
             "tag": f"tag-{number}",
             "id": str(number),
-            "name": f"Camisetas {number}",
-            "id1": "1",
-            "name1": "Moda",
+            "name": "Moda",
+            "id1": f"1{number}",
+            "name1": f"Camisetas {number}",
         },
         "attributes": [row for id_, name, values in ATTRIBUTES for row in _rows(id_, name, values)],
     }

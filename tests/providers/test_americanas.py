@@ -1,0 +1,227 @@
+"""The Americanas Marketplace end to end: an account over HTTP, a real PostgreSQL, and deaths in between."""
+
+import itertools
+import uuid
+from collections.abc import Iterator
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from core.entities import Entity, RunStatus
+from core.errors import AuthenticationError
+from sandbox.americanas.process import Market, start
+from tests.conftest import Database, Tenant
+from tests.faults.once import die
+from tests.providers.account import Account, connect
+
+ORDERS = Entity.ORDERS
+OLD, NEW = "Lojas Americanas-201036063220001", "Lojas Americanas-1517940500002-01"
+LATER = 301.0
+"""Seconds after which the queue gives again what was not acknowledged."""
+EXPIRE = "UPDATE sync.pair SET lease_expires_at = now() - interval '1 s' WHERE lease_log_id IS NOT NULL"
+
+
+@pytest.fixture(scope="module")
+def running() -> Iterator[Market]:
+    with start() as market:
+        yield market
+
+
+@pytest.fixture
+def market(running: Market) -> Market:
+    running.steer("begin", products=4, orders=2, categories=12, metered=0)
+    return running
+
+
+@pytest.fixture
+def account(market: Market, database: Database, tenant: Tenant, monkeypatch: pytest.MonkeyPatch) -> Account:
+    return connect("americanas", settings(market), database, tenant, monkeypatch)
+
+
+def settings(market: Market, **more: str) -> dict[str, str]:
+    return {
+        "base_url": market.url,
+        "omnik_url": f"{market.url}/omnik",
+        "user_email": f"{uuid.uuid4().hex}@example.com" if more.get("other") else market.user_email,
+        "api_key": market.api_key,
+        "accountmanager_key": market.accountmanager_key,
+        "requests": "500",
+        **more,
+    }
+
+
+def asked(market: Market, start: str) -> list[dict[str, Any]]:
+    return [one for one in market.steer("log") if one["call"].startswith(start)]
+
+
+def left(market: Market) -> list[str]:
+    found: list[str] = market.steer("queue")["left"]
+    return found
+
+
+def kept(account: Account) -> dict[str, str]:
+    """Statuses by number; a doubled order fails here, for a number is its own only by the mapping."""
+    rows = account.query('SELECT number, status FROM erp."order" WHERE deleted_at IS NULL')
+    assert len(rows) == len({row.number for row in rows})
+    return {row.number: row.status for row in rows}
+
+
+async def test_orders_are_saved_then_acknowledged(market: Market, account: Account) -> None:
+    for entity in (Entity.PRODUCTS, ORDERS):
+        account.pair(entity)
+        await account.sync(entity)
+    assert kept(account) == {OLD: "paid", NEW: "paid"}
+    assert left(market) == []
+    gone = [one["call"] for one in asked(market, "DELETE")]
+    assert gone == [f"DELETE /queues/orders/{code.replace(' ', '%20')}" for code in (OLD, NEW)]
+    order = account.query(
+        "SELECT external_status, total, items_total, shipping, buyer_document, buyer_name, placed_at::text,"
+        f" channel FROM erp.\"order\" WHERE number = '{OLD}'"
+    )[0]
+    assert order[:6] == (
+        *("payment_received", Decimal("119.80"), Decimal("99.80"), Decimal("20.00")),
+        *("52998224725", "Comprador Teste"),
+    )
+    item = account.query(
+        "SELECT i.sku, i.quantity, i.unit_price, i.product_id, i.variant_id FROM erp.order_item i LIMIT 1"
+    )[0]
+    assert item[:3] == ("CAM-1-P", Decimal(2), Decimal("49.90"))
+    assert None not in item
+    assert account.query("SELECT count(*), min(number) FROM erp.address")[0] == (4, "1234")
+
+
+async def test_a_queue_is_no_complete_list(market: Market, account: Account) -> None:
+    """What it gave once it does not give again, and nothing is missing for it."""
+    account.pair(ORDERS)
+    await account.sync(ORDERS)
+    market.steer("order", code="Submarino-1", status={"code": "separando", "type": "APPROVED"})
+    market.steer("edit", code=OLD, status="order_canceled")
+    (run,) = await account.sync(ORDERS, full=True)
+    assert run.job is not None
+    assert (run.job.counts.created, run.job.counts.updated) == (1, 1)
+    assert kept(account) == {OLD: "cancelled", NEW: "paid", "Submarino-1": "paid"}
+    states = "SELECT count(*) FROM sync.mapping WHERE state <> 'active' OR missing_at IS NOT NULL"
+    assert account.query(states) == [(0,)]
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.timeout(240)
+async def test_killed_at_any_commit_no_order_is_lost_or_doubled(
+    market: Market, account: Account, when: str
+) -> None:
+    """Every round begins with an order that is new. The process that survives is the last; a dead one
+    leaves orders that the queue hides, then gives again."""
+    account.pair(ORDERS)
+    await account.sync(ORDERS)
+    codes, between = {OLD, NEW}, 0
+    for place in itertools.count(1):
+        codes.add(code := f"Lojas Americanas-{place}")
+        market.steer("order", code=code)
+        survived = die(account.pairs[ORDERS], ORDERS, 1000, place, when)
+        between += code in kept(account) and code in left(market)
+        account.query(EXPIRE)
+        await account.sync(ORDERS)
+        assert left(market) in ([], [code]), "it is hidden as long as the dead one's lease lasts"
+        market.steer("pass", seconds=LATER)
+        await account.sync(ORDERS)
+        assert kept(account).keys() == codes, place
+        assert left(market) == [], place
+        if survived:
+            break
+    assert place > 5
+    assert when == "before" or between, "one of them died between saving and acknowledging"
+
+
+async def test_an_order_saved_but_not_acknowledged_comes_again_unchanged(
+    market: Market, account: Account
+) -> None:
+    account.pair(ORDERS)
+    market.steer("faults", script=[{"match": "DELETE /queues", "kind": "500", "times": 3}])
+    (run,) = await account.run(ORDERS)
+    assert run.status is RunStatus.ERROR
+    assert kept(account) == {OLD: "paid", NEW: "paid"}
+    assert left(market) == [OLD, NEW]
+    (run,) = await account.sync(ORDERS)
+    assert run.job is not None
+    assert run.job.counts.processed == 0, "hidden for five minutes"
+    market.steer("pass", seconds=LATER)
+    (run,) = await account.sync(ORDERS)
+    assert run.job is not None
+    assert (run.job.counts.skipped, run.job.counts.success) == (2, 0)
+    assert left(market) == []
+
+
+async def test_a_second_try_to_acknowledge_does_not_write_again(market: Market, account: Account) -> None:
+    account.pair(ORDERS)
+    market.steer("faults", script=[{"match": "DELETE /queues", "kind": "lost", "times": 1}])
+    await account.sync(ORDERS)
+    assert [one["status"] for one in asked(market, "DELETE")] == [204, 404, 204]
+    assert kept(account) == {OLD: "paid", NEW: "paid"}
+
+
+async def test_an_order_that_cannot_be_used_is_an_issue_and_leaves_the_queue(
+    market: Market, account: Account
+) -> None:
+    account.pair(ORDERS)
+    market.steer("order", code="Shoptime-1", total_ordered="muito")
+    (run,) = await account.run(ORDERS)
+    assert run.status is RunStatus.PARTIAL
+    assert left(market) == []
+    assert [row.field for row in account.issues()] == ["total_ordered"]
+
+
+async def test_calls_keep_to_the_limit(
+    market: Market, database: Database, tenant: Tenant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    market.steer("begin", orders=8, metered=1)
+    account = connect("americanas", settings(market, requests=""), database, tenant, monkeypatch)
+    account.pair(ORDERS)
+    await account.sync(ORDERS)
+    assert len(kept(account)) == 8
+    assert market.steer("meter")["refused"] == 0
+
+
+async def test_a_refusal_for_haste_is_waited_for(market: Market, account: Account) -> None:
+    account.pair(ORDERS)
+    market.steer("faults", script=[{"match": "GET /queues", "kind": "429"}])
+    await account.sync(ORDERS)
+    assert left(market) == []
+
+
+@pytest.mark.parametrize("name", ["api_key", "accountmanager_key"])
+async def test_wrong_credentials_are_told(market: Market, account: Account, name: str) -> None:
+    account.seal(name, "chave-errada")
+    account.pair(ORDERS)
+    (run,) = await account.run(ORDERS)
+    assert isinstance(run.error, AuthenticationError)
+    assert market.steer("queue")["given"] == []
+
+
+async def test_categories_have_their_path_as_a_name(market: Market, account: Account) -> None:
+    account.pair(Entity.CATEGORIES)
+    await account.sync(Entity.CATEGORIES)
+    rows = account.query("SELECT count(*), max(name) FROM erp.category WHERE parent_id IS NULL")
+    assert rows == [(12, "Moda > Camisetas 9")]
+
+
+@pytest.mark.parametrize(("cursor", "calls"), [(True, 2), (False, 1)])
+async def test_products_come_with_variations_and_stock(
+    market: Market, account: Account, cursor: bool, calls: int
+) -> None:
+    market.steer("begin", products=30, metered=0)
+    market.steer("paging", cursor=cursor)
+    for entity in (Entity.PRODUCTS, Entity.STOCK):
+        account.pair(entity)
+        await account.sync(entity)
+    assert len(asked(market, "GET /products")) == calls * 2
+    plain = account.query(
+        "SELECT name, price, sale_price, weight_kg, width_cm FROM erp.product WHERE sku = 'CAM-2'"
+    )[0]
+    assert plain[1:] == (Decimal("59.90"), Decimal("49.90"), Decimal("0.3"), Decimal(20))
+    assert account.query("SELECT count(*) FROM erp.product_variant") == [(30,)]
+    levels = account.query("SELECT count(*), sum(on_hand) FROM erp.stock_level")[0]
+    assert levels == (45, 15 * 8 + sum(4 + number for number in range(2, 31, 2)))
+    (run,) = await account.sync(Entity.PRODUCTS, full=True)
+    assert run.job is not None
+    assert run.job.counts.success == 0
