@@ -103,6 +103,7 @@ async def test_a_queue_is_no_complete_list(market: Market, account: Account) -> 
     assert kept(account) == {OLD: "cancelled", NEW: "paid", "Submarino-1": "paid"}
     states = "SELECT count(*) FROM sync.mapping WHERE state <> 'active' OR missing_at IS NOT NULL"
     assert account.query(states) == [(0,)]
+    assert asked(market, "GET /orders") == [], "nothing was missed, so nothing has to be looked for"
 
 
 @pytest.mark.parametrize("when", ["before", "after"])
