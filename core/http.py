@@ -31,7 +31,7 @@ from core.errors import (
     TransientError,
 )
 from core.redaction import MASK, RedactingFilter, Redactor, is_sensitive, redact_text
-from core.spec import ErrorRule, Provider
+from core.spec import Answer, ErrorRule, Provider
 from core.transport import MAX_BYTES, TOTAL_SECONDS, GuardedTransport, tls_context
 
 USER_AGENT = "CloudToSys-Integracoes/0.1"
@@ -112,8 +112,16 @@ def classify(response: httpx.Response, provider: Provider) -> SyncError | None:
     if response.has_redirect_location and _rule(provider.errors, status, code) is None:
         text = f"{host} redireciona para outro endereço: use o endereço final como URL base."
         return ConfigurationError(text, status=status)
-    pause = retry_after(response, datetime.now(UTC))
+    pause = retry_after(response, datetime.now(UTC)) or _own_pause(response, provider)
     return _error(provider.errors, host, status, code, words, pause)
+
+
+def _own_pause(response: httpx.Response, provider: Provider) -> timedelta | None:
+    """The silence that a refusal asks for in a way of the provider's own."""
+    if response.status_code != 429 or provider.pause is None:
+        return None
+    seconds = provider.pause(Answer(_body(response), response.headers))
+    return timedelta(seconds=seconds) if seconds > 0 else None
 
 
 def refused_item(

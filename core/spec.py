@@ -331,7 +331,7 @@ class Provider:
 
     `decode` reads an answer that is no JSON; it raises ValueError for what it cannot read. `refusal` finds an
     error in a 2xx answer (nothing was done then, unless it is a `TransientError`), `pause` the seconds of
-    silence that an answer asks for (a cost bucket that runs low).
+    silence that an answer asks for (a cost bucket that runs low), or a 429 without `Retry-After`.
 
     `by_migration`: a legacy system without HTTP, read once by the legacy migration from a file or database;
     its Testar Conexão is `check`, which says what it found and raises the classes of `core.errors`.

@@ -11,6 +11,7 @@ from core.errors import ConfigurationError
 from core.spec import Provider
 from providers.americanas import AMERICANAS
 from providers.b2w import B2W
+from providers.hubspot import HUBSPOT
 from providers.legacy_excel import LEGACY_EXCEL
 from providers.legacy_sql import LEGACY_SQL
 from providers.mercado_livre import MERCADO_LIVRE
@@ -26,6 +27,7 @@ PROVIDERS: tuple[Provider, ...] = (
     SEFAZ,
     AMERICANAS,
     B2W,
+    HUBSPOT,
     LEGACY_EXCEL,
     LEGACY_SQL,
     *(provider for name in _ADDED for provider in import_module(name).PROVIDERS),
