@@ -79,10 +79,8 @@ class Listed:
         found = await self.by(source, [str(raw["id"]) for raw in hits])
         return Step(list(found.values()), _after(kind, mode, since, hits, more), step.total, step.clock)
 
-    async def _completed(
-        self, source: Source, items: Sequence[Raw], *, every: bool = False
-    ) -> Sequence[Raw]:
-        """With what belongs to them; of a list only those that are orders, unless `every` one is asked for."""
+    async def _completed(self, source: Source, items: Sequence[Raw], *, every: bool = False) -> Sequence[Raw]:
+        """With what belongs to them; only those that are orders, unless `every` one is asked for."""
         if not self.sales:
             return items
         for raw in items:
