@@ -45,7 +45,7 @@ def changed(field: str) -> Incremental:
     )
 
 
-def account(settings: Mapping[str, str]) -> str:
+def app_key(settings: Mapping[str, str]) -> str:
     """HubSpot counts by app: its token stands for it."""
     return f"hubspot:{hashlib.sha256(settings['access_token'].encode()).hexdigest()[:16]}"
 
@@ -136,7 +136,7 @@ HUBSPOT = Provider(
     auth=lambda settings: BearerToken(settings["access_token"]),
     probe=Probe(path="account-info/v3/details"),
     rate=rate,
-    rate_key=account,
+    rate_key=app_key,
     pause=pause,
     errors=ERRORS,
     error_code="category",
