@@ -43,9 +43,7 @@ def hubspot(running: HubSpot) -> Iterator[HubSpot]:
 
 
 @pytest.fixture
-def account(
-    hubspot: HubSpot, database: Database, tenant: Tenant, monkeypatch: pytest.MonkeyPatch
-) -> Account:
+def account(hubspot: HubSpot, database: Database, tenant: Tenant, monkeypatch: pytest.MonkeyPatch) -> Account:
     return connect("hubspot", credentials(hubspot, stages=STAGES), database, tenant, monkeypatch)
 
 
