@@ -1,5 +1,9 @@
-"""Settings and credentials of an integration as a person gives them; credentials never as an argument."""
+"""Settings and credentials of an integration as a person gives them; credentials never as an argument.
 
+A certificate or key is given as the path of its file.
+"""
+
+import base64
 import getpass
 import os
 import re
@@ -25,13 +29,13 @@ def credentials(provider: Provider, file: Path | None, *, ask: bool = True) -> d
     if unknown:
         raise ConfigurationError(f"Campo desconhecido no arquivo de credenciais: {', '.join(unknown)}.")
     found: dict[str, str] = {}
-    for setting in (s for s in provider.settings if s.kind == "secret"):
+    for setting in (s for s in provider.settings if s.kind in ("secret", "file")):
         value = given.get(setting.name) or os.environ.get(variable(provider, setting))
         if not value and ask:
             value = _typed(provider, setting)
         if value:
             _check(setting, value)
-            found[setting.name] = value
+            found[setting.name] = _contents(setting, Path(value)) if setting.kind == "file" else value
     return found
 
 
@@ -48,9 +52,9 @@ def settings(provider: Provider, pairs: Iterable[str]) -> dict[str, str]:
         name, equals, value = pair.partition("=")
         setting = fields.get(name)
         if setting is None or not equals or name == "base_url":
-            known = ", ".join(n for n, s in fields.items() if s.kind != "secret" and n != "base_url")
+            known = ", ".join(n for n in fields if n not in {*provider.secret_names, "base_url"})
             raise ConfigurationError(f"--set espera campo=valor; campos de {provider.name}: {known}.")
-        if setting.kind == "secret":
+        if name in provider.secret_names:
             raise ConfigurationError(
                 f"{setting.label} é uma credencial e não pode ser um argumento: ficaria no histórico do "
                 "terminal. Use --credentials-file, a variável de ambiente ou digite quando for pedido."
@@ -100,6 +104,13 @@ def _typed(provider: Provider, setting: Setting) -> str:
     if setting.help:
         print(setting.help, file=sys.stderr)
     return getpass.getpass(f"{setting.label}: ").strip()
+
+
+def _contents(setting: Setting, path: Path) -> str:
+    try:
+        return base64.b64encode(path.expanduser().read_bytes()).decode()
+    except OSError:
+        raise ConfigurationError(f"{setting.label}: o arquivo {path} não pôde ser lido.") from None
 
 
 def _check(setting: Setting, value: str) -> None:

@@ -1,6 +1,7 @@
 """`cloudtosys integration`: connected accounts."""
 
 import asyncio
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
@@ -8,7 +9,7 @@ from typing import Annotated
 from sqlalchemy.ext.asyncio import AsyncEngine
 from typer import Exit, Option
 
-from cli import chosen, credentials, output, probe, words
+from cli import certificates, chosen, credentials, output, probe, words
 from cli.following import follow_up
 from cli.installation import database
 from cli.portuguese import command, group
@@ -17,7 +18,7 @@ from core.entities import Cadence, ConflictPolicy, Direction, Entity, Integratio
 from core.errors import ConfigurationError
 from core.spec import Provider
 from db import admin
-from db.settings import read
+from db.settings import Environment, read
 from db.vault import from_environment
 from providers.registry import get
 
@@ -96,18 +97,17 @@ def create(
     async def work() -> None:
         async with database() as engine:
             environment = read()
-            if not kind.by_migration:
-                Guard(environment.private_hosts, environment.plain_http).check_url(base_url)
             owner = await chosen.tenant(engine, tenant)
             branch_id = await admin.find_branch(engine, owner.id, branch) if branch else None
             others = credentials.settings(kind, settings or [])
             secrets = credentials.credentials(kind, credentials_file)
             credentials.complete(kind, {"base_url": base_url, **others, **secrets})
+            _check_address(kind, environment, {"base_url": base_url, **others})
             draft = admin.Draft(
                 tenant_id=owner.id,
                 provider=kind.key,
                 name=name,
-                base_url=base_url,
+                base_url=base_url or None,
                 settings=others,
                 secrets=secrets,
                 direction=wanted,
@@ -118,8 +118,11 @@ def create(
                 policy=policy or ConflictPolicy.ASK,
                 simulate=not write_at_once,
             )
-            found = await admin.create_integration(engine, from_environment(environment), draft)
+            vault = from_environment(environment)
+            found = await admin.create_integration(engine, vault, draft)
             print(f"Integração {name} criada: id {found}.")
+            made = await chosen.integration(engine, owner.id, str(found))
+            await certificates.note_expiry(engine, vault, kind, made)
             if not write_at_once:
                 print("A primeira execução de cada par é uma simulação e nada grava; a segunda grava.")
             await follow_up(engine)
@@ -184,11 +187,11 @@ def update(
             found = await _find(engine, tenant, integration)
             environment, kind = read(), get(found.provider)
             url = base_url or found.base_url or ""
-            if not kind.by_migration:
-                Guard(environment.private_hosts, environment.plain_http).check_url(url)
+            _check_address(kind, environment, {**found.settings, "base_url": url})
             secrets = credentials.credentials(kind, credentials_file, ask=ask)
             vault = from_environment(environment)
-            await admin.change_access(engine, vault, found, base_url=url, secrets=secrets)
+            await admin.change_access(engine, vault, found, base_url=url or None, secrets=secrets)
+            await certificates.note_expiry(engine, vault, kind, found)
             changed = ", ".join(sorted(secrets)) or "nenhuma"
             print(f"Integração {found.name} alterada. Credenciais trocadas: {changed}.")
             await follow_up(engine)
@@ -254,6 +257,11 @@ def _set_status(integration: str, tenant: str, status: IntegrationStatus) -> Non
             await follow_up(engine)
 
     asyncio.run(work())
+
+
+def _check_address(kind: Provider, environment: Environment, given: Mapping[str, str]) -> None:
+    if not kind.by_migration:
+        Guard(environment.private_hosts, environment.plain_http).check_url(kind.base_url(given))
 
 
 async def _find(engine: AsyncEngine, tenant: str, integration: str) -> admin.IntegrationRow:

@@ -33,7 +33,7 @@ class OAuth2:
 
     token_url: Callable[[Mapping[str, str]], str]
     authorize_url: Callable[[Mapping[str, str]], str] | None = None
-    scopes: tuple[str, ...] = ()
+    scopes: tuple[str, ...] | Callable[[Mapping[str, str]], tuple[str, ...]] = ()
     pkce: bool = True
     client_auth: Literal["body", "basic"] = "body"
     lifetime: timedelta = timedelta(hours=1)
@@ -88,7 +88,8 @@ async def renew(
 
 
 def _body(oauth: OAuth2, settings: Mapping[str, str], token: Token | None) -> str:
-    scope = " ".join(oauth.scopes) or None
+    scopes = oauth.scopes(settings) if callable(oauth.scopes) else oauth.scopes
+    scope = " ".join(scopes) or None
     own = {"client_id": settings["client_id"], "client_secret": settings["client_secret"]}
     secrets = own if oauth.client_auth == "body" else {}
     if oauth.authorize_url is None:

@@ -245,7 +245,8 @@ class Resource:
     when `map` changes, and everything is written once more. `read` gives records by external id, complete as
     after `expand`; what is missing in its answer is gone outside. `fields` are the canonical fields that
     `map` can fill (None: all); the ERP keeps its own values of the others. `revision` is the raw record's
-    version for a compare-and-set, `key` its external id, also of one that cannot be mapped.
+    version for a compare-and-set, `key` its external id, also of one that cannot be mapped. `rate` is for a
+    system that counts this entity's calls by themselves.
 
     A `feed` gives each part once and goes on where the last run ended, never from the beginning; each step is
     committed before the next is asked for. Where it tells of one record in several parts (a summary, the
@@ -272,6 +273,7 @@ class Resource:
     read_size: int | None = None
     writing: Writing | None = None
     revision: Callable[[Raw], str | None] | None = None
+    rate: Callable[[Settings], RateLimit] | None = None
 
     @property
     def directions(self) -> frozenset[Direction]:
@@ -326,8 +328,8 @@ class Webhooks:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Provider:
     """A kind of external system, signed by its own `auth`, or by tokens of `oauth` where that gives none,
-    over mutual TLS where it has a `certificate`. `error_code` and `error_message` are keys of its JSON error
-    body.
+    over mutual TLS where it has a `certificate`; `headers` go with every call. `error_code` and
+    `error_message` are keys of its JSON error body.
 
     `decode` reads an answer that is no JSON; it raises ValueError for what it cannot read. `refusal` finds an
     error in a 2xx answer (nothing was done then, unless it is a `TransientError`), `pause` the seconds of
@@ -350,6 +352,7 @@ class Provider:
     auth: Callable[[Settings], httpx.Auth | None] | None = None
     oauth: OAuth2 | None = None
     certificate: Callable[[Settings], Certificate | None] | None = None
+    headers: Callable[[Settings], Mapping[str, str]] | None = None
     decode: Callable[[httpx.Response], Any] | None = None
     refusal: Callable[[Answer], SyncError | None] | None = None
     pause: Callable[[Answer], float] | None = None

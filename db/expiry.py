@@ -4,6 +4,8 @@
 """
 
 from collections import defaultdict
+from collections.abc import Sequence
+from datetime import datetime
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -11,7 +13,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from db.alarms import CREDENTIAL_EXPIRED, CREDENTIAL_EXPIRING, keep_alarms
-from db.session import system_transaction
+from db.session import system_transaction, tenant_transaction
 
 DAYS = 14
 ZONE = ZoneInfo("America/Sao_Paulo")
@@ -22,6 +24,20 @@ _ENDING = text(
     " WHERE c.expires_at < now() + make_interval(days => :days) AND i.deleted_at IS NULL"
     " AND i.status IN ('active', 'error') ORDER BY c.expires_at"
 )
+
+
+_SET = text(
+    "UPDATE sync.credential SET expires_at = :at WHERE integration_id = :integration AND name = ANY(:names)"
+)
+
+
+async def set_expiry(
+    engine: AsyncEngine, tenant_id: UUID, integration_id: UUID, names: Sequence[str], at: datetime
+) -> None:
+    """Until when credentials last that a person renews. Raises `DatabaseUnavailable`."""
+    async with tenant_transaction(engine, tenant_id) as connection:
+        values = {"integration": integration_id, "names": list(names), "at": at}
+        await connection.execute(_SET, values)
 
 
 async def check_credentials(engine: AsyncEngine) -> int:

@@ -9,6 +9,7 @@ import httpx
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from core.address import Guard
+from core.entities import Entity
 from core.errors import ConfigurationError
 from core.http import client
 from core.oauth2 import TokenAuth
@@ -45,16 +46,17 @@ class Connection:
 
 @asynccontextmanager
 async def connected(
-    environment: Environment, database: AsyncEngine, account: Account
+    environment: Environment, database: AsyncEngine, account: Account, entity: Entity | None = None
 ) -> AsyncIterator[Connection]:
-    """Raises `ConfigurationError` when a setting is missing, `WrongKey`, `AddressRefused`."""
+    """For calls about `entity`, whose limit may be its own. Raises `ConfigurationError` when a setting is
+    missing, `WrongKey`, `AddressRefused`."""
     provider, vault = get(account.provider), from_environment(environment)
     settings = await read_settings(database, vault, account)
     async with AsyncExitStack() as opened:
         auth = await _auth(opened, environment, database, vault, account, provider, settings)
         http = await opened.enter_async_context(_client(environment, provider, settings, auth))
-        rate = provider.rate(settings)
-        limiter = PgLimiter(database, provider.rate_key(settings), rate)
+        key, rate = _rate(provider, settings, entity)
+        limiter = PgLimiter(database, key, rate)
         source = HttpSource(provider, settings, http, limiter, concurrency=rate.concurrency)
         yield Connection(provider, settings, http, source, rate)
 
@@ -68,6 +70,12 @@ async def read_settings(database: AsyncEngine, vault: Vault, account: Account) -
     if missing:
         raise ConfigurationError(f"Falta preencher: {', '.join(missing)}.")
     return settings
+
+
+def _rate(provider: Provider, settings: Settings, entity: Entity | None) -> tuple[str, RateLimit]:
+    key = provider.rate_key(settings)
+    own = provider.resources[entity].rate if entity else None
+    return (f"{key}:{entity}", own(settings)) if own else (key, provider.rate(settings))
 
 
 async def _auth(
@@ -102,10 +110,12 @@ def _client(
     environment: Environment, provider: Provider, settings: Settings, auth: httpx.Auth | None
 ) -> httpx.AsyncClient:
     guard = Guard(private=environment.private_hosts, plain_http=environment.plain_http)
-    return client(
+    made = client(
         provider.base_url(settings),
         auth,
         guard,
         ca_file=environment.ca_file,
         certificate=provider.certificate(settings) if provider.certificate else None,
     )
+    made.headers.update(provider.headers(settings) if provider.headers else {})
+    return made

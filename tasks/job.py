@@ -201,7 +201,7 @@ async def _job(
         branch = branch_id if pair.direction is Direction.BOTH else pair.branch_id
         view = View(pair.integration_id, branch)
         erp = PgErp(database, vault, bound, view, first_look=environment.look_again[0])
-    async with connected(environment, database, account) as connection:
+    async with connected(environment, database, account, pair.entity) as connection:
         job = Job(
             provider=provider,
             entity=pair.entity,

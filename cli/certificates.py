@@ -1,0 +1,25 @@
+"""Until when an integration's client certificate lasts: kept beside it, so that an alarm comes in time."""
+
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from cli.output import moment
+from core.spec import Provider
+from db.admin import IntegrationRow
+from db.expiry import set_expiry
+from db.runs import read_secrets
+from db.vault import Vault
+
+
+async def note_expiry(
+    engine: AsyncEngine, vault: Vault, provider: Provider, integration: IntegrationRow
+) -> None:
+    """Raises `ConfigurationError` for a certificate that cannot be used."""
+    if provider.certificate is None:
+        return
+    secrets = await read_secrets(engine, vault, integration.tenant_id, integration.id)
+    certificate = provider.certificate({**integration.settings, **secrets})
+    if certificate is None:
+        return
+    files = [setting.name for setting in provider.settings if setting.kind == "file"]
+    await set_expiry(engine, integration.tenant_id, integration.id, files, certificate.expires_at)
+    print(f"Certificado {certificate.subject} válido até {moment(certificate.expires_at)}.")
