@@ -12,6 +12,7 @@ from core.spec import Provider
 from providers.americanas import AMERICANAS
 from providers.b2w import B2W
 from providers.hubspot import HUBSPOT
+from providers.banco_inter import BANCO_INTER
 from providers.legacy_excel import LEGACY_EXCEL
 from providers.legacy_sql import LEGACY_SQL
 from providers.mercado_livre import MERCADO_LIVRE
@@ -28,6 +29,7 @@ PROVIDERS: tuple[Provider, ...] = (
     AMERICANAS,
     B2W,
     HUBSPOT,
+    BANCO_INTER,
     LEGACY_EXCEL,
     LEGACY_SQL,
     *(provider for name in _ADDED for provider in import_module(name).PROVIDERS),

@@ -68,6 +68,21 @@ def cnpj(certificate: bytes) -> str:
     return owners[0].value[-14:].decode() if owners else ""
 
 
+def application(folder: Path, name: str) -> tuple[Path, Path]:
+    """A client's certificate and key as PEM files; it vouches for itself, as an authority of one."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    cert = _builder(_name(name), _name(name), key).sign(key, hashes.SHA256())
+    files = folder / "client.crt", folder / "client.key"
+    files[0].write_bytes(cert.public_bytes(serialization.Encoding.PEM))
+    files[1].touch(mode=0o600)
+    files[1].write_bytes(
+        key.private_bytes(
+            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+        )
+    )
+    return files
+
+
 def _name(text: str) -> x509.Name:
     return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, text)])
 
