@@ -9,7 +9,7 @@ from uuid_utils.compat import uuid7
 
 from core import merging
 from core.batch import Job
-from core.comparing import revision, sides, variants
+from core.comparing import revision, sides, variants, without_news
 from core.engine import MALFORMED
 from core.erp import Done
 from core.errors import NotFoundError, RecordError, SyncError, TransientError, UnknownOutcome
@@ -67,7 +67,7 @@ def linked(job: Job, item: Item, found: Record, version: str | None, sent: bytes
         mapping_id=item.link.mapping_id if item.link else uuid7(),
         internal_id=item.row.internal_id,
         external_id=found.external_id,
-        external=canonical(rebuilt(found, base)),
+        external=canonical(rebuilt(without_news(job, item, found), base)),
         external_hash=None,
         erp=encoded(base),
         internal_hash=tree_hash(base, job.writing.version),
@@ -98,13 +98,14 @@ def _written(job: Job, item: Item, raw: Raw | None) -> Synced | None:
     found, given = _mapped(job, item, raw)
     if not found.external_id:
         return None
+    seen = found if item.link else without_news(job, item, found)
     base, external = _bases(job, item, found)
-    known = given and external == tree(found, job.writing.fields)
+    known = given and external == tree(found, job.writing.fields) and seen == found
     return Synced(
         mapping_id=item.link.mapping_id if item.link else uuid7(),
         internal_id=item.row.internal_id,
         external_id=found.external_id,
-        external=canonical(rebuilt(found, external)),
+        external=canonical(rebuilt(seen, external)),
         external_hash=record_hash(canonical(found), job.resource.version) if known else None,
         erp=encoded(base),
         internal_hash=tree_hash(base, job.writing.version),

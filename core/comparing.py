@@ -45,6 +45,13 @@ def snapshot(item: Item) -> Record:
     return msgspec.json.decode(link.external, type=type(item.row.record))
 
 
+def without_news(job: Job, item: Item, found: Record) -> Record:
+    """A record that is linked just now, its `given` fields as the ERP has them: an import sees them as
+    changes."""
+    ours = {name: getattr(item.row.record, name) for name in job.writing.given}
+    return msgspec.structs.replace(found, **ours)
+
+
 def newest(item: Item, seen: Record) -> Record:
     """The external side as it is known best: an answer may come from a cache."""
     known = snapshot(item) if item.link and item.link.external else None
@@ -127,6 +134,8 @@ def _agreed(job: Job, item: Item, link: Linked, external: Tree) -> Synced:
     if job.two_way:
         base, theirs = merging.rebased(sides(item, link, job.writing.fields, external, external))
     before = snapshot(item)
+    if link.external is None:
+        before = without_news(job, item, before)
     unmoved = theirs == tree(before, job.writing.fields)
     return Synced(
         mapping_id=link.mapping_id,

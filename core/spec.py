@@ -216,8 +216,9 @@ class Writing:
     done. `find` looks for records that a create would double, by reference and with `Matching.SKU` by
     natural key too, and answers by reference. `repeatable_creates`: the system honours the idempotency key,
     so a create may be sent again. Without `creates` only linked records are written; records that are not
-    `wanted` (an invoice received) are not created. `probe` is a path that takes an empty object by POST and
-    changes nothing, so that Testar Conexão sees whether it may write.
+    `wanted` (an invoice received) are not created. `given` are fields that the external system gives to what
+    it creates (numbers, codes): the next import brings them. `probe` is a path that takes an empty object by
+    POST and changes nothing, so that Testar Conexão sees whether it may write.
     """
 
     fields: frozenset[str]
@@ -225,6 +226,7 @@ class Writing:
     probe: str = ""
     find: Find | None = None
     wanted: Callable[[Record], bool] | None = None
+    given: frozenset[str] = frozenset()
     size: int = 100
     creates: bool = True
     repeatable_creates: bool = False

@@ -10,7 +10,7 @@ from decimal import Decimal
 
 from core.entities import Matching
 from core.errors import ConflictError, ContractError, NotFoundError, RecordError, SyncError, TransientError
-from core.records import Address, Receivable
+from core.records import Address, Receivable, Record
 from core.spec import Outgoing, Raw, Settings, Source, Writing, Written
 from providers.banco_inter.mapping import issued, receivable_from
 from providers.banco_inter.reading import CHARGES, SIZE, read_charges
@@ -34,8 +34,21 @@ async def find(source: Source, items: Sequence[Outgoing], _matching: Matching) -
     return {item.reference: await _same_number(source, _record(item)) for item in items}
 
 
-WRITING = Writing(fields=frozenset({"amount", "due_on", "status"}), write=write, find=find, size=1)
-"""Who pays, the number and the texts are given once, when the charge is issued."""
+def unissued(record: Record) -> bool:
+    """Whether it still is to be charged, and no bank has done so."""
+    assert isinstance(record, Receivable)  # noqa: S101 - the engine pairs entity and record type
+    return record.status in OPEN and not record.our_number and not record.txid
+
+
+WRITING = Writing(
+    fields=frozenset({"amount", "due_on", "status"}),
+    given=frozenset({"our_number", "txid", "barcode", "pix_code"}),
+    write=write,
+    find=find,
+    wanted=unissued,
+    size=1,
+)
+"""Who pays, the number and the texts are sent once, when the charge is issued."""
 
 
 def body(record: Receivable, settings: Settings) -> Raw:

@@ -13,7 +13,7 @@ import pytest
 from core.entities import Direction, Entity, RunStatus
 from core.errors import AuthenticationError, AuthorizationError, RecordError
 from core.records import Address, Receivable
-from core.spec import Span
+from core.spec import RateLimit, Settings, Span
 from providers.banco_inter import BANCO_INTER, certificate
 from providers.banco_inter import reading as rules
 from providers.banco_inter.mapping import receivable_from, transaction_from
@@ -35,6 +35,18 @@ OLD = today() - timedelta(days=200)
 def running() -> Iterator[Bank]:
     with start() as bank:
         yield bank
+
+
+@pytest.fixture(autouse=True)
+def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The bank's minutes are seconds here."""
+
+    def calls(most: int, _settings: Settings) -> RateLimit:
+        return RateLimit(requests=most, seconds=2.0, concurrency=2)
+
+    monkeypatch.setattr("providers.banco_inter.calls", calls)
+    monkeypatch.setattr("providers.banco_inter.writing.WAITS", (0.01, 0.02, 0.1))
+    monkeypatch.setattr("core.http.DEFAULT_PAUSE", timedelta(seconds=0.2))
 
 
 @pytest.fixture
@@ -194,13 +206,15 @@ async def test_a_charge_is_issued_edited_and_cancelled(bank: Bank, account: Acco
 
 
 async def test_a_charge_whose_answer_is_lost_is_not_issued_twice(bank: Bank, account: Account) -> None:
-    account.pair(Entity.RECEIVABLES, Direction.EXPORT)
+    account.pair(Entity.RECEIVABLES, Direction.BOTH)
     bank.steer("faults", script=[{"match": "POST /cobranca/v3/cobrancas", "kind": "lost"}])
     receivable(account)
     await account.run(Entity.RECEIVABLES)
     await account.sync(Entity.RECEIVABLES)
-    assert len(bank.steer("truth")) == 1
+    (made,) = bank.steer("truth")
     assert account.query("SELECT count(*) FROM sync.mapping") == [(1,)]
+    await account.sync(Entity.RECEIVABLES)
+    assert account.query("SELECT our_number FROM erp.receivable") == [(made["_boleto"]["nossoNumero"],)]
 
 
 async def test_what_the_bank_cannot_issue_is_an_issue_and_can_be_repeated(
