@@ -11,8 +11,8 @@ from core.errors import ConfigurationError
 from core.spec import Provider
 from providers.americanas import AMERICANAS
 from providers.b2w import B2W
-from providers.hubspot import HUBSPOT
 from providers.banco_inter import BANCO_INTER
+from providers.hubspot import HUBSPOT
 from providers.legacy_excel import LEGACY_EXCEL
 from providers.legacy_sql import LEGACY_SQL
 from providers.mercado_livre import MERCADO_LIVRE
