@@ -12,7 +12,7 @@ from core.records import Product, StockLevel
 from core.spec import Outgoing, Raw, Source, Span, Step, Writing, Written
 from providers.americanas.calls import each, found, path
 from providers.americanas.mapping import product_from, sku, stock_parts
-from providers.americanas.unmapping import PRICES, PRODUCT, Attributes, Shape
+from providers.americanas.unmapping import PRICES, PRICES_THERE, PRODUCT, Attributes, Shape
 
 PAGE = 100
 MOST_IN_PAGES = 10_000
@@ -109,7 +109,7 @@ class Products:
             if item.external_id is None:
                 body = self.shape.new_product(item.record, source.settings, rows)
                 await source.send("POST", "products", {"product": body})
-                return Written(body)
+                return Written(_inheriting(body, item.record))
             if item.external_id not in known:
                 raise NotFoundError("O produto não existe mais na SkyHub.", status=404)
             await self._update(source, item.record, item.fields, known[item.external_id], rows)
@@ -135,6 +135,17 @@ class Products:
             elif changed := shape.changed(variant, record, known):
                 where = path("variations", known.external_id)
                 await source.send("PUT", where, {"variation": changed}, repeatable=True)
+
+
+def _inheriting(body: Raw, record: Product) -> Raw:
+    """What was made, its variations without the prices that they have of the product: those follow it."""
+    parts = zip(body["variations"], record.variants, strict=True)
+    own = [part if one.price is not None else _without(part, PRICES_THERE) for part, one in parts]
+    return {**body, "variations": own}
+
+
+def _without(raw: Raw, names: Sequence[str]) -> Raw:
+    return {name: value for name, value in raw.items() if name not in names}
 
 
 def _category(item: Outgoing, known: Mapping[str, Raw]) -> str | None:

@@ -11,6 +11,7 @@ from core.spec import Raw, Settings
 from providers.americanas.mapping import DISABLED, ENABLED
 
 PRICES = frozenset({"price", "sale_price"})
+PRICES_THERE = ("price", "promotional_price")
 MEASURES = {"weight_kg": "weight", "length_cm": "length", "width_cm": "width", "height_cm": "height"}
 PRODUCT = PRICES | {"name", "description", "gtin", "active", "image_urls", "variants", *MEASURES}
 Attributes = Sequence[Mapping[str, Any]]
@@ -71,8 +72,8 @@ class Shape:
         old = self._variation(known, product, strict=False)
         new = self._variation(variant, product)
         body = {name: value for name, value in new.items() if old.get(name) != value}
-        prices = ("price", "promotional_price")
-        return body | ({name: new[name] for name in prices} if set(prices) & body.keys() else {})
+        both = {name: new[name] for name in PRICES_THERE} if body.keys() & set(PRICES_THERE) else {}
+        return body | both
 
     def _variation(self, variant: Variant, product: Product, *, strict: bool = True) -> Raw:
         """With the product's prices where it has none: it would take them once, and never again."""

@@ -8,9 +8,11 @@ from typing import Any
 
 import pytest
 
-from core.entities import Entity, RunStatus
-from core.errors import AuthenticationError
+from core import engine as rules
+from core.entities import Entity, RunStatus, Trigger
+from core.errors import AuthenticationError, TransientError
 from sandbox.americanas.process import Market, start
+from tasks.job import open_run
 from tests.conftest import Database, Tenant
 from tests.faults.once import die
 from tests.providers.account import Account, connect
@@ -153,7 +155,32 @@ async def test_an_order_saved_but_not_acknowledged_comes_again_unchanged(
     assert left(market) == []
 
 
-async def test_a_second_try_to_acknowledge_does_not_write_again(market: Market, account: Account) -> None:
+async def test_a_second_try_acknowledges_alone(market: Market, account: Account) -> None:
+    """As Prefect tries a task again: with the batch that it had."""
+    account.pair(ORDERS)
+    market.steer("faults", script=[{"match": "DELETE /queues", "kind": "500", "times": 3}])
+    async with open_run(
+        account.pairs[ORDERS],
+        ORDERS,
+        full=False,
+        initiated_by=Trigger.MANUAL,
+        flow_run_id=None,
+        slot_at=None,
+    ) as run:
+        assert run is not None
+        assert run.job is not None
+        job = run.job
+        batch = await rules.transform(job, rules.map_records(job, await rules.fetch(job, job.cursor)))
+        with pytest.raises(TransientError):
+            await rules.upsert(job, batch)
+        assert left(market) == [OLD, NEW]
+        await rules.upsert(job, batch)
+        assert (job.counts.created, job.counts.updated) == (2, 0)
+    assert run.status is RunStatus.SUCCESS
+    assert (kept(account), left(market)) == ({OLD: "paid", NEW: "paid"}, [])
+
+
+async def test_an_acknowledgement_whose_answer_was_lost_is_one(market: Market, account: Account) -> None:
     account.pair(ORDERS)
     market.steer("faults", script=[{"match": "DELETE /queues", "kind": "lost", "times": 1}])
     await account.sync(ORDERS)
