@@ -20,6 +20,7 @@ async def note_expiry(
     certificate = provider.certificate({**integration.settings, **secrets})
     if certificate is None:
         return
-    files = [setting.name for setting in provider.settings if setting.kind == "file"]
+    # What need not be given is no part of it: the authorities of the other side, say.
+    files = [setting.name for setting in provider.settings if setting.kind == "file" and setting.required]
     await set_expiry(engine, integration.tenant_id, integration.id, files, certificate.expires_at)
     print(f"Certificado {certificate.subject} válido até {moment(certificate.expires_at)}.")

@@ -101,8 +101,13 @@ def create(
             branch_id = await admin.find_branch(engine, owner.id, branch) if branch else None
             others = credentials.settings(kind, settings or [])
             secrets = credentials.credentials(kind, credentials_file)
-            credentials.complete(kind, {"base_url": base_url, **others, **secrets})
-            _check_address(kind, environment, {"base_url": base_url, **others})
+            given = {"base_url": base_url, **others, **secrets}
+            credentials.complete(kind, given)
+            _check_address(kind, environment, given)
+            if kind.certificate is not None:
+                kind.certificate(given)  # refused before anything is kept
+            # What is handed out once would be lost to a simulation.
+            simulate = not write_at_once and not any(kind.resources[entity].feed for entity in directions)
             draft = admin.Draft(
                 tenant_id=owner.id,
                 provider=kind.key,
@@ -116,14 +121,14 @@ def create(
                 branch_id=branch_id,
                 matching=matching or Matching.SKU,
                 policy=policy or ConflictPolicy.ASK,
-                simulate=not write_at_once,
+                simulate=simulate,
             )
             vault = from_environment(environment)
             found = await admin.create_integration(engine, vault, draft)
             print(f"Integração {name} criada: id {found}.")
             made = await chosen.integration(engine, owner.id, str(found))
             await certificates.note_expiry(engine, vault, kind, made)
-            if not write_at_once:
+            if simulate:
                 print("A primeira execução de cada par é uma simulação e nada grava; a segunda grava.")
             await follow_up(engine)
 
