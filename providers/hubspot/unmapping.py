@@ -4,6 +4,7 @@ from collections.abc import Collection, Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
 
+from core.hashing import quantity
 from core.records import Address, Customer, Order, OrderItem, Product
 from core.spec import Settings
 from providers.hubspot.kinds import document_property, price_property, sale, sku_property, stages
@@ -75,7 +76,7 @@ def item_properties(item: OrderItem, place: int) -> Properties:
         "name": item.name,
         "quantity": _amount(item.quantity),
         "price": _amount(item.unit_price),
-        "discount": _amount(round(each, 4)),
+        "discount": _amount(quantity(each)),
         "hs_sku": item.sku or "",
         "hs_position_on_quote": str(place),
         **({"hs_product_id": item.product_id} if item.product_id else {}),
