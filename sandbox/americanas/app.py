@@ -164,6 +164,7 @@ class App:
             "orders": lambda: self.orders.kept,
             "products": lambda: self.products.kept,
             "queue": lambda: {"left": self.queue.left(), "given": self.queue.given},
+            "lease": lambda: setattr(self.queue, "lease", body["seconds"]),
             "pass": lambda: self._clock.let_pass(**body),
             "paging": lambda: setattr(self.products, "cursor", body["cursor"]),
             "log": lambda: self._log,

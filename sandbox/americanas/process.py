@@ -27,7 +27,7 @@ class Market:
 
     def steer(self, action: str, **body: Any) -> Any:
         """`begin` (a new account, filled as `start` says), `order`, `edit`, `orders`, `products`, `queue`,
-        `pass` (seconds go by), `paging`, `log` (since `forget`), `faults` and `meter`, as
+        `pass` (seconds go by), `lease`, `paging`, `log` (since `forget`), `faults` and `meter`, as
         `sandbox.americanas.app` takes them."""
         headers = {"X-Sandbox-Token": self.control}
         with httpx.Client(trust_env=False, timeout=30) as client:

@@ -27,6 +27,7 @@ class Queue:
 
     def __init__(self, now: Callable[[], float]) -> None:
         self._now = now
+        self.lease = LEASE_SECONDS
         self._hidden: dict[str, float] = {}
         self.given: list[str] = []
 
@@ -38,7 +39,7 @@ class Queue:
         now = self._now()
         for code, until in self._hidden.items():
             if until <= now:
-                self._hidden[code] = now + LEASE_SECONDS
+                self._hidden[code] = now + self.lease
                 self.given.append(code)
                 return code
         return None

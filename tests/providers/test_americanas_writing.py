@@ -103,6 +103,27 @@ async def test_products_are_made_with_brand_category_and_attributes(market: Mark
     assert len(asked(market, "PUT /variations")) == 1, "the other has a price of its own"
 
 
+async def test_both_ways_the_options_stay_what_the_erp_calls_them(market: Market, account: Account) -> None:
+    """The marketplace tells them by ids alone."""
+    account.pair(Entity.CATEGORIES)
+    await account.sync(Entity.CATEGORIES)
+    [(group,)] = account.query("SELECT id FROM erp.category WHERE name = 'Moda > Camisetas 1'")
+    account.pair(Entity.PRODUCTS, Direction.BOTH, ConflictPolicy.ERP_WINS)
+    shirt = account.erp.add("product", sku="NOVA", name="Nova", price="59.90", category_ids=[group])
+    part = account.erp.add(
+        "product_variant", product_id=shirt, sku="NOVA-A", price="59.90", options={"Cor": "Azul"}
+    )
+    await account.sync(Entity.PRODUCTS)
+    market.steer("forget")
+    for _ in range(2):
+        await account.sync(Entity.PRODUCTS, full=True)
+    account.erp.edit("product", shirt, name="Outra")
+    await account.sync(Entity.PRODUCTS, full=True)
+    assert account.erp.one("product_variant", part)["options"] == {"Cor": "Azul"}
+    assert account.erp.one("product", shirt)["category_ids"] == [group]
+    assert sent(market, "P") == [{"product": {"name": "Outra"}}]
+
+
 async def test_a_new_variation_takes_the_attributes_of_the_category(market: Market, account: Account) -> None:
     account.pair(Entity.PRODUCTS, Direction.EXPORT)
     shirt = account.erp.add("product", sku="CAM-1", name="Camiseta 1", price="59.90", sale_price="49.90")
@@ -269,6 +290,16 @@ async def test_a_simulation_leaves_the_queue_as_it_is_and_ends(
     market.steer("pass", seconds=LATER)
     await account.sync(Entity.ORDERS)
     assert len(kept(account)) == 2
+
+
+async def test_a_simulation_ends_though_the_queue_goes_round(
+    market: Market, account: Account, engine: AsyncEngine
+) -> None:
+    """What is not acknowledged comes again, and again."""
+    market.steer("lease", seconds=0)
+    account.pair(Entity.ORDERS)
+    await asked_for(account, engine, RequestKind.SIMULATION)
+    assert len(asked(market, "GET /queues")) == 2
 
 
 async def test_a_backfill_reads_the_list_and_leaves_the_queue_alone(
