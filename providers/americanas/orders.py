@@ -13,9 +13,9 @@ from core.spec import Outgoing, Raw, Source, Span, Step, Writing, Written
 from providers.americanas.calls import ORDER_SECONDS, each, found, order, path
 from providers.americanas.mapping import BRASILIA, status_code, status_of
 
-PORTION = 50
-"""Orders taken before they are saved and acknowledged: at nine calls a second far less than the five minutes
-after which the queue gives them again."""
+PORTION = 20
+"""Orders taken before they are saved and acknowledged: seconds, where the queue waits for five minutes. Few,
+for the docs are silent on an order that changes between being given and being acknowledged."""
 LIST_PAGE = 30
 _QUEUE = ("queues", "orders")
 _CARRIED = ("posted", "in_transit", "delivered", "returned")
