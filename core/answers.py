@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Literal
 from uuid import UUID
 
 import msgspec
@@ -17,19 +18,23 @@ from core.hashing import canonical, record_hash
 from core.outgoing import Item, issue
 from core.ports import Issue
 from core.records import Record
-from core.sides import Synced
+from core.sides import Linked, Synced
 from core.spec import Raw, Written
 from core.trees import Tree, encoded, rebuilt, tree, tree_hash
 
 
-async def record(job: Job, items: Sequence[Item], answers: Sequence[Written]) -> None:
-    """Put on record, in one transaction, what the external system answered for each."""
-    done, issues, failed = Done(), list[Issue](), list[UUID]()
+async def record(job: Job, items: Sequence[Item], answers: Sequence[Written]) -> Sequence[Item]:
+    """Put on record, in one transaction, what the external system answered for each. Gives the created ones
+    that are not finished, linked."""
+    done, issues, failed, begun = Done(), list[Issue](), list[UUID](), list[Item]()
     many_gone = _too_many_gone(answers)
     for item, answer in zip(items, answers, strict=True):
-        written = _written(job, item, answer.raw) if answer.error is None else None
+        written = _written(job, item, answer) if answer.error is None else None
         if written is not None:
             done.synced.append(written)
+            if answer.unfinished and item.link is None:
+                item.link = Linked.new(written.mapping_id, item.row.internal_id, written.external_id)
+                begun.append(item)
             continue
         error = answer.error or UnknownOutcome("O sistema externo não disse qual registro criou.")
         if isinstance(error, NotFoundError) and item.link and not many_gone:
@@ -46,6 +51,9 @@ async def record(job: Job, items: Sequence[Item], answers: Sequence[Written]) ->
     done.issues = issues
     counts = await job.erp_side.commit(done)
     job.counts += counts
+    for item in begun:
+        item.external_id, item.intent = item.link.external_id if item.link else None, None
+    return begun
 
 
 async def doubt(job: Job, items: Sequence[Item], error: UnknownOutcome) -> None:
@@ -93,9 +101,10 @@ def _too_many_gone(answers: Sequence[Written]) -> bool:
     return gone > 1 and gone * 10 > len(answers)
 
 
-def _written(job: Job, item: Item, raw: Raw | None) -> Synced | None:
+def _written(job: Job, item: Item, answer: Written) -> Synced | None:
     """What the external side holds now; None for a create that does not say what it made."""
-    found, given = _mapped(job, item, raw)
+    raw = answer.raw
+    found, given = _mapped(job, item, raw, answer.external_id)
     if not found.external_id:
         return None
     seen = found if item.link else without_news(job, item, found)
@@ -111,16 +120,22 @@ def _written(job: Job, item: Item, raw: Raw | None) -> Synced | None:
         internal_hash=tree_hash(base, job.writing.version),
         version=revision(job, raw) if raw is not None else None,
         updated_at=found.updated_at,
-        incomplete=item.row.missing or base != item.tree,
+        incomplete=item.row.missing or base != item.tree or answer.unfinished,
         variants=variants(item, found),
-        counted="updated" if item.link else "created",
+        counted=_counted(item, answer),
     )
 
 
-def _mapped(job: Job, item: Item, raw: Raw | None) -> tuple[Record, bool]:
+def _counted(item: Item, answer: Written) -> Literal["created", "updated", "skipped"]:
+    if item.link is None:
+        return "created"
+    return "skipped" if answer.unfinished else "updated"
+
+
+def _mapped(job: Job, item: Item, raw: Raw | None, told: str = "") -> tuple[Record, bool]:
     """The record as it was given back, or else as it was sent; and which of the two."""
     assert item.target is not None  # noqa: S101
-    known = item.external_id or ""
+    known = told or item.external_id or ""
     if raw is not None:
         try:
             return job.resource.map(raw, job.source.settings), True

@@ -189,6 +189,10 @@ def _creates(job: Job, row: Projected) -> bool:
 
 async def _compare(job: Job, batch: Outbatch, items: Sequence[Item]) -> None:
     """Linked records whose ERP side moved. Two-way pairs look at the external side first."""
+    for item in items:
+        if _resumed(job, item):
+            decide(job, batch, item, None, None)
+    items = [item for item in items if not _resumed(job, item)]
     unread = [item.link.external_id for item in items if item.link and _must_read(job, item.link)]
     now: Mapping[str, Raw] = {}
     if unread and job.resource.read is not None:
@@ -212,6 +216,10 @@ async def _compare(job: Job, batch: Outbatch, items: Sequence[Item]) -> None:
                 decide(job, batch, item, seen, None)
 
 
+def _resumed(job: Job, item: Item) -> bool:
+    return job.writing.resumes and item.link is not None and item.link.incomplete
+
+
 def _must_read(job: Job, link: Linked) -> bool:
     return job.two_way or job.force or link.external is None
 
@@ -227,7 +235,8 @@ async def _create(job: Job, batch: Outbatch, items: Sequence[Item]) -> None:
             continue
         with _issues(batch, item):
             raw = link_to(job, item, raws, taken)
-            decide(job, batch, item, job.resource.map(raw, job.source.settings), revision(job, raw))
+            seen = None if job.writing.resumes else job.resource.map(raw, job.source.settings)
+            decide(job, batch, item, seen, revision(job, raw))
 
 
 def _new(job: Job, item: Item) -> Item:
@@ -266,6 +275,13 @@ def _calls(writing: Writing, items: Sequence[Item]) -> Iterator[Sequence[Item]]:
 
 
 async def _call(job: Job, gate: asyncio.Semaphore, items: Sequence[Item]) -> None:
+    begun = await _written(job, gate, items)
+    if begun:
+        await _written(job, gate, begun)
+
+
+async def _written(job: Job, gate: asyncio.Semaphore, items: Sequence[Item]) -> Sequence[Item]:
+    """The ones that are created and not finished."""
     async with gate:
         creates = [
             Intent(item.intent, item.row.internal_id, encoded(item.tree)) for item in items if item.intent
@@ -276,7 +292,7 @@ async def _call(job: Job, gate: asyncio.Semaphore, items: Sequence[Item]) -> Non
             written = await job.writing.write(job.source, [outgoing(item) for item in items])
         except UnknownOutcome as error:
             await answers.doubt(job, items, error)
-            return
+            return ()
         except (RecordError, ConflictError) as error:
             written = [Written(error=error) for _ in items]
         except SyncError as error:
@@ -289,5 +305,5 @@ async def _call(job: Job, gate: asyncio.Semaphore, items: Sequence[Item]) -> Non
             await answers.doubt(job, items, UnknownOutcome(error.message, status=error.status))
             if not isinstance(error, TransientError) or isinstance(error, RateLimited | NotSent):
                 raise
-            return
-        await answers.record(job, items, written)
+            return ()
+        return await answers.record(job, items, written)

@@ -262,12 +262,21 @@ def _reason(body: Any, redactor: Redactor, code_key: str, message_key: str) -> t
     """The provider's own code and words from a JSON error body."""
     if not isinstance(body, dict):
         return None, None
-    code, words = body.get(code_key), body.get(message_key)
+    code, words = body.get(code_key), _words(body.get(message_key, body.get("message")))
     text = unescape(re.sub(r"<[^>]*>", " ", words[:2000])) if isinstance(words, str) else None
     text = _EMAIL.sub(MASK, text) if text else None
     return (
         redactor(str(code))[:80] if isinstance(code, str | int) else None,
         " ".join(redactor(redact_text(text)).split())[:300] if text else None,
+    )
+
+
+def _words(said: Any) -> Any:
+    """Reasons by field, as Laravel gives them ({"to.document": ["…"]}), in one text."""
+    if not isinstance(said, dict):
+        return said
+    return "; ".join(
+        f"{name}: {texts[0] if isinstance(texts, list) and texts else texts}" for name, texts in said.items()
     )
 
 

@@ -187,10 +187,15 @@ class Outgoing:
 @dataclass(frozen=True, slots=True)
 class Written:
     """What became of one: the record as the external system gave it back, if it did, or why not. Both: the
-    record is there, and a part of it (a variant) was refused."""
+    record is there, and a part of it (a variant) was refused.
+
+    `external_id` is that of a record of which no more is known: the next import reads what it became.
+    `unfinished`: this step is to be on record before the next one is taken (`Writing.resumes`)."""
 
     raw: Raw | None = None
     error: SyncError | None = None
+    external_id: str = ""
+    unfinished: bool = False
 
 
 def own_id(raw: Raw) -> str:
@@ -219,6 +224,10 @@ class Writing:
     `wanted` (an invoice received) are not created. `given` are fields that the external system gives to what
     it creates (numbers, codes): the next import brings them. `probe` is a path that takes an empty object by
     POST and changes nothing, so that Testar Conexão sees whether it may write.
+
+    `resumes`: a create takes steps that must not be taken twice (a cart, then its payment). What was linked
+    and not finished, also by a run that died, is written once more as an update with all its fields, and
+    `write` goes on from where the external system says it is.
     """
 
     fields: frozenset[str]
@@ -230,6 +239,7 @@ class Writing:
     size: int = 100
     creates: bool = True
     repeatable_creates: bool = False
+    resumes: bool = False
     version: int = 1
 
 
@@ -290,7 +300,8 @@ class Probe:
     """The cheapest call that needs the credential (Testar Conexão); `params` fit every resource's path.
 
     With a `body` it is a POST. `permissions` reads from the answer's data which directions the credential
-    allows for each entity; without it each resource's path is tried.
+    allows for each entity; without it each resource's path is tried. `note` is what an admin likes to know
+    of the account (its balance), in one sentence.
     """
 
     path: str
@@ -298,6 +309,7 @@ class Probe:
     body: Any = None
     headers: Mapping[str, str] = dataclasses.field(default_factory=dict)
     permissions: Callable[[Any], Mapping[Entity, frozenset[Direction]]] | None = None
+    note: Callable[[Any], str] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -330,8 +342,8 @@ class Webhooks:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Provider:
     """A kind of external system, signed by its own `auth`, or by tokens of `oauth` where that gives none,
-    over mutual TLS where it has a `certificate`; `headers` go with every call. `error_code` and
-    `error_message` are keys of its JSON error body.
+    over mutual TLS where it has a `certificate`; `headers` go with every call, also for tokens. `error_code`
+    and `error_message` are keys of its JSON error body.
 
     `decode` reads an answer that is no JSON; it raises ValueError for what it cannot read. `refusal` finds an
     error in a 2xx answer (nothing was done then, unless it is a `TransientError`), `pause` the seconds of

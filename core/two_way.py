@@ -104,6 +104,8 @@ def _meet(
     known = _resolved(merged.base, there, tree(without(record, refs), fields))
     # A reference that the external side lacks still: no change of the ERP's row will bring it there.
     behind = row.missing or (link.incomplete and known != here)
+    # What was begun outside may have further steps to go.
+    behind = behind or (job.writing.resumes and (link.incomplete or link.state == "new"))
     known_there = job.resource.fields or frozenset(record.__struct_fields__)
     target = {**_read_only(record, before, row.record, known_there - fields - OUTSIDE), **merged.erp}
     if target == tree(row.record, frozenset(target)):

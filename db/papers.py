@@ -1,14 +1,17 @@
 """Invoices, shipments and receivables as canonical records; see `db.projection`."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
 import msgspec
 from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from core.entities import Entity
+from core.errors import RecordError
 from core.hashing import money, quantity
+from core.ports import Change
 from core.records import Address, Invoice, Parcel, Receivable, Record, Shipment, TrackingEvent
 
 Row = Mapping[str, Any]
@@ -48,6 +51,31 @@ PAYERS = text(
     "SELECT r.id AS owner, a.* FROM erp.receivable r JOIN erp.address a ON a.customer_id = r.customer_id"
     " WHERE r.id = ANY(:ids) AND a.deleted_at IS NULL ORDER BY a.kind = 'billing' DESC, a.position"
 )
+
+
+NO_ORDER = RecordError("O pedido deste envio não está no ERP, ou há mais de um com o número.", field="order")
+_ORDERS = text(
+    "SELECT w.id, coalesce((SELECT s.order_id FROM erp.shipment s WHERE s.id = w.id),"
+    " (SELECT min(o.id::text)::uuid FROM erp.\"order\" o WHERE o.number = w.number AND w.number <> ''"
+    " AND o.deleted_at IS NULL HAVING count(*) = 1)) AS order_id"
+    " FROM unnest(CAST(:ids AS uuid[]), CAST(:numbers AS text[])) w (id, number)"
+)
+
+
+async def place_orders(connection: AsyncConnection, changes: Sequence[Change]) -> list[Change]:
+    """Give shipments the order that the ERP has them under, or else the only one with the number that the
+    carrier was told. Answers those that have none."""
+    records = {change.internal_id: change.record for change in changes}
+    numbers = {id_: record.order_number for id_, record in records.items() if isinstance(record, Shipment)}
+    values = {"ids": list(numbers), "numbers": list(numbers.values())}
+    found = {row.id: row.order_id for row in await connection.execute(_ORDERS, values)}
+    lost = []
+    for change in changes:
+        if (order := found[change.internal_id]) is None:
+            lost.append(change)
+        else:
+            change.refs = {**change.refs, (Entity.ORDERS.value, numbers[change.internal_id]): order}
+    return lost
 
 
 def invoice(row: Row) -> tuple[Record, dict[str, Any]]:

@@ -20,6 +20,7 @@ from core.records import (
     OrderItem,
     Product,
     Receivable,
+    Shipment,
     StockLevel,
 )
 from core.references import sellable
@@ -67,7 +68,7 @@ INVOICE = (
     *("issuer_name", "recipient_document", "recipient_name", "total", "issued_at", "protocol", "xml"),
 )
 SHIPMENT = (
-    *("id", "carrier", "service", "status", "tracking_code", "cost", "label_url", "shipped_at"),
+    *("id", "order_id", "carrier", "service", "status", "tracking_code", "cost", "label_url", "shipped_at"),
     *("delivered_at", "events"),
 )
 TRANSACTION = (
@@ -118,7 +119,7 @@ def _writes(entity: Entity, changes: Sequence[Change], branch_id: UUID, channel:
         case Entity.INVOICES:
             yield Write(models.invoice, INVOICE, [_invoice(change) for change in changes])
         case Entity.SHIPMENTS:
-            yield Write(models.shipment, SHIPMENT, [_plain(change, SHIPMENT) for change in changes])
+            yield Write(models.shipment, SHIPMENT, [_shipment(change) for change in changes])
         case Entity.BANK_TRANSACTIONS:
             yield Write(models.bank_transaction, TRANSACTION, [_transaction(change) for change in changes])
         case Entity.RECEIVABLES:
@@ -210,6 +211,14 @@ def _invoice(change: Change) -> Row:
     row = _plain(change, [name for name in INVOICE if name != "order_id"])
     row["order_id"] = change.refs.get((Entity.ORDERS.value, record.order_id or ""))
     row["xml"] = record.xml or None
+    return row
+
+
+def _shipment(change: Change) -> Row:
+    record = change.record
+    assert isinstance(record, Shipment)  # noqa: S101
+    row = _plain(change, [name for name in SHIPMENT if name != "order_id"])
+    row["order_id"] = change.refs[Entity.ORDERS.value, record.order_number]
     return row
 
 

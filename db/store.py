@@ -13,7 +13,7 @@ from core.entities import Entity
 from core.errors import ConflictError, RecordError, SyncError
 from core.ports import VARIANTS, Action, Change, Counts, Cursor, Issue, Key, Known, Match, Scan
 from core.sides import Noted
-from db import ledger, models, orphans, rows
+from db import ledger, models, orphans, papers, rows
 from db.bulk import upsert
 from db.exports import PgErp
 from db.ledger import Bound
@@ -202,7 +202,11 @@ class PgStore:
         """
         broken = await self._broken(connection, changes)
         refused: list[tuple[Change, SyncError]] = [(change, BROKEN) for change in broken]
-        gone = {change.mapping_id for change in broken}
+        if self._bound.entity is Entity.SHIPMENTS:
+            refused += [
+                (change, papers.NO_ORDER) for change in await papers.place_orders(connection, changes)
+            ]
+        gone = {change.mapping_id for change, _ in refused}
         changes = [change for change in changes if change.mapping_id not in gone] if gone else changes
         if not changes or await self._try(connection, changes) is None:
             return refused

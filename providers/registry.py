@@ -15,6 +15,7 @@ from providers.banco_inter import BANCO_INTER
 from providers.hubspot import HUBSPOT
 from providers.legacy_excel import LEGACY_EXCEL
 from providers.legacy_sql import LEGACY_SQL
+from providers.melhor_envio import MELHOR_ENVIO
 from providers.mercado_livre import MERCADO_LIVRE
 from providers.sefaz import SEFAZ
 from providers.shopify import SHOPIFY
@@ -30,6 +31,7 @@ PROVIDERS: tuple[Provider, ...] = (
     B2W,
     HUBSPOT,
     BANCO_INTER,
+    MELHOR_ENVIO,
     LEGACY_EXCEL,
     LEGACY_SQL,
     *(provider for name in _ADDED for provider in import_module(name).PROVIDERS),

@@ -104,11 +104,13 @@ async def connected(provider: Provider, stand: Stand) -> AsyncIterator[tuple[htt
     address = provider.base_url(settings)
     guard = Guard(private=frozenset({httpx.URL(address).netloc.decode(), httpx.URL(address).host}))
     certificate = provider.certificate(settings) if provider.certificate else None
+    headers = provider.headers(settings) if provider.headers else {}
     async with client(address, None, guard, ca_file=stand.ca_file, certificate=certificate) as asking:
+        asking.headers.update(headers)
         auth = provider.auth(settings) if provider.auth else None
         auth = auth or TokenAuth(InMemory(provider, stand, asking), _oauth(provider))
         async with client(address, auth, guard, ca_file=stand.ca_file, certificate=certificate) as http:
-            http.headers.update(provider.headers(settings) if provider.headers else {})
+            http.headers.update(headers)
             yield http, HttpSource(provider, settings, http, Unlimited(), concurrency=2)
 
 
