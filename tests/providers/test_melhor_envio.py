@@ -1,5 +1,6 @@
 """Melhor Envio end to end: an account over HTTP and a real PostgreSQL. No label may be paid for twice."""
 
+import asyncio
 import base64
 import hashlib
 import hmac
@@ -15,6 +16,7 @@ import httpx
 import msgspec
 import pytest
 
+from core import answers
 from core.address import Guard
 from core.entities import ConflictPolicy, Direction, Entity, RunStatus
 from core.errors import RecordError
@@ -52,9 +54,9 @@ def account(broker: Broker, database: Database, tenant: Tenant, monkeypatch: pyt
     return opened(broker, database, tenant, monkeypatch, purchase="automatic")
 
 
-def opened(broker: Broker, *fixtures: Any, **more: str) -> Account:
+def opened(broker: Broker, *fixtures: Any, direction: Direction = Direction.BOTH, **more: str) -> Account:
     made = connect("melhor-envio", settings(broker) | {"token": broker.token} | more, *fixtures)
-    made.pair(Entity.SHIPMENTS, Direction.BOTH, ConflictPolicy.ERP_WINS)
+    made.pair(Entity.SHIPMENTS, direction, ConflictPolicy.ERP_WINS)
     return made
 
 
@@ -125,6 +127,15 @@ def label(broker: Broker) -> dict[str, Any]:
     return dict(found)
 
 
+def put_in_cart(broker: Broker, like: dict[str, Any], tag: str) -> None:
+    """Another program does, with tags as ours are."""
+    tags = [{"tag": tag}, {"tag": str(uuid.uuid4())}]
+    body = {"service": 1, **{name: like[name] for name in ("from", "to", "volumes")}}
+    body["options"] = {"non_commercial": True, "tags": tags}
+    headers = {"Authorization": f"Bearer {broker.token}", "User-Agent": "Outro (a@exemplo.com.br)"}
+    httpx.post(f"{broker.url}/api/v2/me/cart", json=body, headers=headers).raise_for_status()
+
+
 def calls(broker: Broker, call: str) -> int:
     return sum(one["call"].endswith(call) for one in broker.steer("log"))
 
@@ -178,6 +189,43 @@ async def test_a_lost_answer_buys_nothing_twice(broker: Broker, account: Account
     assert len(broker.steer("purchases")) == 1
     assert (label(broker)["status"], row(account, id_)["status"]) == ("released", "paid")
     assert account.query("SELECT count(*) FROM sync.outbox")[0][0] == 0
+
+
+async def test_a_pair_that_only_exports_finds_its_lost_cart(
+    broker: Broker, database: Database, tenant: Tenant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    how: Any = {"direction": Direction.EXPORT, "purchase": "automatic"}
+    account = opened(broker, database, tenant, monkeypatch, **how)
+    ship(account)
+    broker.steer("faults", script=[{"match": "POST /api/v2/me/cart", "kind": "lost"}])
+    await account.run(Entity.SHIPMENTS)
+    await account.run(Entity.SHIPMENTS)
+    assert (label(broker)["status"], len(broker.steer("purchases"))) == ("released", 1)
+    assert [issue for issue in account.issues() if issue.state == "open"] == []
+
+
+@pytest.mark.parametrize("step", [1, 2])
+async def test_a_run_that_dies_buys_nothing_twice(
+    broker: Broker, account: Account, monkeypatch: pytest.MonkeyPatch, step: int
+) -> None:
+    """Before it has put on record that the cart has the item, or that it is paid."""
+    id_, told = ship(account), 0
+
+    async def dies(*given: Any) -> Any:
+        nonlocal told
+        told += 1
+        if told == step:
+            raise asyncio.CancelledError
+        return await record_of(*given)
+
+    record_of = answers.record
+    monkeypatch.setattr(answers, "record", dies)
+    with pytest.raises(asyncio.CancelledError):
+        await account.run(Entity.SHIPMENTS)
+    for _ in range(3):
+        await account.run(Entity.SHIPMENTS)
+    assert (len(broker.steer("purchases")), len(broker.steer("labels"))) == (1, 1)
+    assert row(account, id_)["status"] == "paid"
 
 
 async def test_what_was_paid_and_seems_not_to_be_is_not_paid_again(broker: Broker, account: Account) -> None:
@@ -261,6 +309,19 @@ async def test_only_what_asks_for_a_label_gets_one(broker: Broker, account: Acco
     await account.sync(Entity.SHIPMENTS)
     assert broker.steer("labels") == []
     assert account.issues() == []
+
+
+async def test_a_label_that_the_erp_lost_finds_its_order(broker: Broker, account: Account) -> None:
+    """Made by another installation, say, or its row was never there."""
+    ship(account)
+    await account.sync(Entity.SHIPMENTS)
+    before, number = label(broker), account.query('SELECT number FROM erp."order"')[0][0]
+    for tag in (number, "PED-estranho"):
+        put_in_cart(broker, before, tag)
+    await account.run(Entity.SHIPMENTS)
+    assert account.query("SELECT count(*), count(DISTINCT order_id) FROM erp.shipment")[0] == (2, 1)
+    assert [(issue.field, issue.state) for issue in account.issues()] == [("order", "open")]
+    assert len(broker.steer("purchases")) == 1, "and what nobody asked for is not paid"
 
 
 async def test_without_an_invoice_there_is_no_label(broker: Broker, account: Account) -> None:
