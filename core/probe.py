@@ -63,8 +63,8 @@ async def probe(provider: Provider, settings: Settings, client: httpx.AsyncClien
     checks = await _checks(provider, provider.probing(settings), response, client)
     denied = [check.entity.label for check in checks if not check.ok]
     message = f"Sem acesso a: {', '.join(denied)}." if denied else "Conexão e credenciais válidas."
-    if provider.probe.note is not None:
-        message += f" {provider.probe.note(decode(response, provider))}"
+    if note := provider.probing(settings).note:
+        message += f" {note(decode(response, provider))}"
     return replace(answer, ok=not denied, message=message, checks=checks)
 
 

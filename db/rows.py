@@ -32,13 +32,14 @@ Row = dict[str, Any]
 @dataclass(frozen=True, slots=True)
 class Write:
     """Rows for one table. `replaces` names the column whose old rows go first (items of an order), `part_of`
-    the record's field that they come from."""
+    the record's field that they come from, `needs` a column that no row is without."""
 
     table: Table
     columns: tuple[str, ...]
     rows: Sequence[Row]
     replaces: str | None = None
     part_of: str | None = None
+    needs: str | None = None
 
 
 PRODUCT = (
@@ -94,7 +95,7 @@ def writes(
         if fields is None:
             yield write
         elif write.part_of is None:
-            own = frozenset(RECORDS[entity].__struct_fields__) - fields
+            own = frozenset(RECORDS[entity].__struct_fields__) - fields - {write.needs}
             yield replace(write, columns=tuple([name for name in write.columns if name not in own]))
         elif write.part_of in fields:
             yield write
@@ -119,7 +120,8 @@ def _writes(entity: Entity, changes: Sequence[Change], branch_id: UUID, channel:
         case Entity.INVOICES:
             yield Write(models.invoice, INVOICE, [_invoice(change) for change in changes])
         case Entity.SHIPMENTS:
-            yield Write(models.shipment, SHIPMENT, [_shipment(change) for change in changes])
+            shipments = [_shipment(change) for change in changes]
+            yield Write(models.shipment, SHIPMENT, shipments, needs="order_id")
         case Entity.BANK_TRANSACTIONS:
             yield Write(models.bank_transaction, TRANSACTION, [_transaction(change) for change in changes])
         case Entity.RECEIVABLES:

@@ -92,8 +92,10 @@ def rate_key(settings: Settings) -> str:
 
 
 def wallet(data: Any) -> str:
-    balance = data.get("balance") if isinstance(data, dict) else None
-    return f"Saldo da carteira: {reais(amount(balance))}."
+    try:
+        return f"Saldo da carteira: {reais(amount(data['balance']))}."
+    except (LookupError, TypeError, ArithmeticError):
+        return "O saldo da carteira não veio na resposta."
 
 
 def signed(body: bytes, headers: httpx.Headers, settings: Settings) -> bool:

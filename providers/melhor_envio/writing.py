@@ -39,7 +39,9 @@ def wanted(record: Record) -> bool:
     """A row that asks for a label: pending, without one, and meant for this account."""
     assert isinstance(record, Shipment)  # noqa: S101 - the engine pairs entity and record type
     carrier = record.carrier.casefold().replace(" ", "").replace("-", "")
-    return carrier == NAME and record.status == "pending" and not record.tracking_code and not record.label_url
+    return (
+        carrier == NAME and record.status == "pending" and not record.tracking_code and not record.label_url
+    )
 
 
 async def write(source: Source, outgoing: Sequence[Outgoing]) -> Sequence[Written]:

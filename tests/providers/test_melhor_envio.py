@@ -436,12 +436,11 @@ def test_products_need_weight_and_measures() -> None:
 
 
 def test_rows_that_ask_for_a_label() -> None:
-    assert wanted(record(carrier="Melhor-Envio"), {})
-    assert not wanted(record(), {})
-    assert wanted(record(), {"unnamed": "yes"})
-    assert not wanted(record(carrier="Jadlog"), {"unnamed": "yes"})
-    assert not wanted(record(carrier="Melhor Envio", tracking_code="AB1"), {})
-    assert not wanted(record(carrier="Melhor Envio", status="quoted"), {})
+    assert wanted(record(carrier="Melhor-Envio"))
+    assert not wanted(record())
+    assert not wanted(record(carrier="Jadlog"))
+    assert not wanted(record(carrier="Melhor Envio", tracking_code="AB1"))
+    assert not wanted(record(carrier="Melhor Envio", status="quoted"))
 
 
 def record(**fields: Any) -> Shipment:
