@@ -354,9 +354,9 @@ async def tested(broker: Broker, **more: str) -> Any:
     guard = Guard(private=frozenset({broker.url.removeprefix("http://")}))
     assert MELHOR_ENVIO.headers is not None
     assert MELHOR_ENVIO.auth is not None
-    headers = MELHOR_ENVIO.headers(given)
     auth = MELHOR_ENVIO.auth(given)
-    async with client(MELHOR_ENVIO.base_url(given), auth, guard, headers=headers) as http:
+    async with client(MELHOR_ENVIO.base_url(given), auth, guard) as http:
+        http.headers.update(MELHOR_ENVIO.headers(given))
         return await probe(MELHOR_ENVIO, given, http)
 
 
