@@ -138,8 +138,8 @@ async def _level(source: Source, id_: str, where: Warehouse) -> Raw:
     version = answer.headers.get(VERSION)
     if version is None:
         raise ContractError("O Mercado Livre não disse a versão do estoque (x-version).")
-    own = [one for one in table(answer.data).get("locations") or () if one.get("type") == OWN]
-    here = [one for one in own if str(one.get("store_id")) == where["store_id"]]
+    levels = table(answer.data).get("locations") or ()
+    here = [one for one in levels if str(one.get("store_id")) == where["store_id"]]
     return {"version": version, "quantity": sum(int(one["quantity"]) for one in here)}
 
 

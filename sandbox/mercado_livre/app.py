@@ -22,6 +22,7 @@ SWITCHES = {
     "codes": {},
     "bare_list": False,
     "sale": False,
+    "sale_after_reads": 0,
 }
 Query = Mapping[str, str]
 Sent = Mapping[str, str]
@@ -61,7 +62,7 @@ class App:
             return
         found = self._answer(method, path, query, headers, raw)
         if fault == "206":
-            found = Reply(206, found.headers, found.body)
+            found = _part(found)
         if fault == "lost":
             await cut(scope, rude=False)
             return
@@ -115,7 +116,7 @@ class App:
         }
         stock = re.fullmatch(r"GET /user-products/(MLBU\d+)/stock", f"{method} {path}")
         if stock:
-            found, version = items.stock(stock[1])
+            found, version = items.read_stock(stock[1])
             reply = _json(200, found)
             return Reply(200, [*reply.headers, (b"x-version", str(version).encode())], reply.body)
         for pattern, route in routes.items():
@@ -184,6 +185,13 @@ def _read(raw: bytes) -> Any:
         return json.loads(raw) if raw else None
     except ValueError:
         return None
+
+
+def _part(whole: Reply) -> Reply:
+    """What the buyer's service knows did not arrive in time."""
+    body = json.loads(whole.body)
+    body.pop("buyer", None)
+    return Reply(206, whole.headers, json.dumps(body).encode())
 
 
 def _broken(kind: str) -> Reply:

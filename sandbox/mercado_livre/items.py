@@ -182,6 +182,14 @@ class Items:
         found = self._store.products[id_]
         return {"user_id": SELLER, "id": id_, "locations": found["locations"]}, found["version"]
 
+    def read_stock(self, id_: str) -> tuple[Object, int]:
+        found = deepcopy(self.stock(id_))
+        if self._switches["sale_after_reads"]:
+            self._switches["sale_after_reads"] -= 1
+            if not self._switches["sale_after_reads"]:
+                self.sell(id_)
+        return found
+
     def set_stock(self, id_: str, kind: str, body: Object, version: str | None) -> Object:
         _, current = self.stock(id_)
         if kind == "selling_address":

@@ -1,10 +1,12 @@
 """Invented records in the shape of the documentation's samples."""
 
+from datetime import UTC, datetime, timedelta
+
 from sandbox.mercado_livre.items import Items
 from sandbox.mercado_livre.store import SELLER, Object, Store
 
 SIZES = ("P", "M")
-LONG_AGO = "2026-09-01T12:00:00.000Z"
+LONG_AGO = datetime(2026, 9, 1, 12, tzinfo=UTC)
 PEOPLE = (
     ("Ana", "Teste Silva", "CPF", "52998224725"),
     ("Loja Exemplo Ltda", "", "CNPJ", "11222333000181"),
@@ -14,7 +16,7 @@ PEOPLE = (
 
 def populate(store: Store, items: Items, counts: Object) -> None:
     for number in range(1, counts.get("items", 0) + 1):
-        items.add(item(store, number))["last_updated"] = LONG_AGO
+        items.add(item(store, number))["last_updated"] = (LONG_AGO + timedelta(hours=number)).isoformat()
     for number in range(1, counts.get("orders", 0) + 1):
         order(store, number)
 

@@ -1,6 +1,6 @@
 """What the account holds, and how a call is refused."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from itertools import count
 from typing import Any
 
@@ -38,15 +38,15 @@ class Store:
         self.tags: list[str] = ["normal"]
         self.notifications: list[Object] = []
         self._numbers = count(1_000_000_001)
-        self._ticks = count()
+        self._moment = datetime.now(UTC)
 
     def number(self) -> int:
         return next(self._numbers)
 
     def now(self) -> str:
         """Each moment is later than the one before, also within a millisecond."""
-        moment = datetime.now(UTC)
-        return moment.replace(microsecond=next(self._ticks) % 1000 * 1000).isoformat(timespec="milliseconds")
+        self._moment = max(datetime.now(UTC), self._moment + timedelta(milliseconds=1))
+        return self._moment.isoformat(timespec="milliseconds")
 
     def touch(self, topic: str, resource: str, record: Object) -> None:
         record["last_updated"] = self.now()

@@ -20,7 +20,7 @@ from core.errors import (
 from core.oauth2 import TOKEN, Token
 from core.spec import Span
 from providers.mercado_livre import MERCADO_LIVRE, permissions
-from providers.mercado_livre.reading import fetch_products
+from providers.mercado_livre.reading import fetch_orders, fetch_products
 from sandbox.mercado_livre.process import Account as Seller
 from sandbox.mercado_livre.process import start
 from tests.conftest import Database, Tenant
@@ -98,7 +98,7 @@ async def test_everything_arrives_with_its_links(account: Account) -> None:
         6,
         Decimal("21.90"),
     )
-    assert account.query("SELECT count(*), count(DISTINCT options) FROM erp.product_variant")[0] == (6, 2)
+    assert account.query("SELECT count(sku), count(DISTINCT options) FROM erp.product_variant")[0] == (6, 2)
     assert account.query("SELECT count(*), sum(on_hand) FROM erp.stock_level")[0] == (12, 63)
     amounts = account.query(
         'SELECT count(*), min(total - items_total - shipping - tax + discount) FROM erp."order"'
@@ -164,7 +164,10 @@ async def test_changes_are_the_head_of_the_sorted_list(seller: Seller, account: 
     assert call["query"]["orders"] == "last_updated_desc"
 
 
-async def test_a_list_that_is_not_sorted_is_read_whole(seller: Seller, account: Account) -> None:
+async def test_a_list_that_is_not_sorted_is_read_whole(
+    seller: Seller, account: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("providers.mercado_livre.reading.IDS_A_PAGE", 3)
     account.pair(Entity.PRODUCTS)
     await account.sync(Entity.PRODUCTS)
     account.query("UPDATE sync.cursor SET watermark = now()")
@@ -172,6 +175,20 @@ async def test_a_list_that_is_not_sorted_is_read_whole(seller: Seller, account: 
     seller.steer("edit", kind="items", id=item(seller, title="Caneca 5")["id"], fields={"title": "Outra"})
     await account.sync(Entity.PRODUCTS)
     assert account.query("SELECT count(*) FROM erp.product WHERE name = 'Outra'") == [(1,)]
+
+
+async def test_more_changes_than_the_sorted_list_shows_are_all_read(
+    seller: Seller, account: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("providers.mercado_livre.reading.IDS_A_PAGE", 3)
+    monkeypatch.setattr("providers.mercado_livre.reading.MOST_SORTED", 6)
+    account.pair(Entity.PRODUCTS)
+    await account.sync(Entity.PRODUCTS)
+    account.query("UPDATE sync.cursor SET watermark = now()")
+    for number, id_ in enumerate(seller.steer("truth", kind="items")):
+        seller.steer("edit", kind="items", id=id_, fields={"title": f"Nova {number}"})
+    await account.sync(Entity.PRODUCTS)
+    assert account.query("SELECT count(*) FROM erp.product WHERE name LIKE 'Nova %'") == [(9,)]
 
 
 async def test_a_scroll_that_ended_is_begun_anew(
@@ -239,6 +256,25 @@ async def test_many_orders_are_read_in_halves_of_the_time(
     account.pair(Entity.ORDERS)
     await account.sync(Entity.ORDERS)
     assert account.query('SELECT count(*) FROM erp."order"') == [(24,)]
+
+    offsets = [int(call["query"]["offset"]) for call in calls(seller, "GET", "/orders/search")]
+    assert max(offsets) < 9
+
+
+async def test_an_order_that_changes_while_the_list_is_read_hides_no_other(
+    seller: Seller, account: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("providers.mercado_livre.reading.ORDERS_A_PAGE", 2)
+    async with connected(MERCADO_LIVRE, stand(seller)) as (_, source):
+        step = await fetch_orders(source, Span(), None)
+        first, place = [raw["id"] for raw in step.items], step.next
+        seller.steer("edit", kind="orders", id=str(first[0]), fields={"tags": ["changed"]})
+        found = set(first)
+        while place is not None:
+            step = await fetch_orders(source, Span(), place)
+            found |= {raw["id"] for raw in step.items}
+            place = step.next
+    assert found == {int(id_) for id_ in seller.steer("truth", kind="orders")}
 
 
 async def test_a_change_of_an_order_is_found_and_a_cancellation(seller: Seller, account: Account) -> None:

@@ -214,6 +214,18 @@ async def test_stock_of_a_warehouse_is_written_over_its_version(seller: Seller, 
     assert held(seller) == [1, 9]
 
 
+async def test_a_sale_after_the_two_sides_were_compared_stands(seller: Seller, account: Account) -> None:
+    await warehouse(account, seller, Direction.BOTH, stores=1)
+    await account.sync(Entity.STOCK)
+    rows = account.query("SELECT id FROM erp.stock_level ORDER BY on_hand")
+    account.erp.edit("stock_level", rows[1].id, on_hand=9)
+    # Two are read by the import, one by the comparison.
+    seller.steer("switch", sale_after_reads=3)
+    await account.run(Entity.STOCK)
+    assert held(seller) == [1, 1]
+    assert [row.error_class for row in account.issues()] == ["TransientError"]
+
+
 async def test_an_export_alone_writes_over_a_sale(seller: Seller, account: Account) -> None:
     await warehouse(account, seller, Direction.EXPORT, stores=1)
     one, _ = account.query("SELECT id FROM erp.product ORDER BY sku")
