@@ -34,6 +34,7 @@ COMMANDS = {
     "ticket": ("cli.ticket", "Tickets de suporte."),
     "mapping": ("cli.mapping", "Mapeamentos entre registros do ERP e externos."),
     "conflict": ("cli.conflict", "Conflitos: registros que mudaram nos dois lados."),
+    "reconcile": ("cli.reconcile", "Conciliação: lançamentos do extrato e cobranças."),
     "migrate-legacy": ("cli.migrate", "Migra uma planilha ou tabela de um ERP antigo."),
     "alarm": ("cli.alarm", "Alarmes: o que deixou de acontecer."),
     "channel": ("cli.channel", "Canais de aviso: e-mail, webhook ou chat."),

@@ -125,6 +125,13 @@ def conflict_state(typed: str) -> str:
     return _meant({"open": "open", "resolved": "resolved"}, typed, "open, resolved")
 
 
+PAIRING_STATES = {"waiting": "aguarda", "matched": "conciliado", "refused": "recusado"}
+
+
+def pairing_state(typed: str) -> str:
+    return _meant({name: name for name in PAIRING_STATES}, typed, ", ".join(PAIRING_STATES))
+
+
 def proposal_state(typed: str) -> str:
     return _meant(PROPOSAL_STATES, typed, ", ".join(PROPOSAL_STATES))
 

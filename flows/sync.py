@@ -18,6 +18,7 @@ from core.errors import SyncError
 from core.outgoing import Outbatch
 from core.ports import Cursor
 from tasks.job import Run, open_run, phases
+from tasks.reconciling import reconcile
 from tasks.sync import (
     compare,
     fetch,
@@ -36,6 +37,9 @@ SETTLE_MARGIN = 0.5
 """Seconds after a look is due before it is made: clocks of the process and the database differ."""
 MAX_BATCHES = 2000
 """A longer backlog goes on in the next run, from the saved cursor."""
+
+RECONCILED = (Entity.BANK_TRANSACTIONS, Entity.RECEIVABLES)
+"""Money that came in is paired with what was to come after either was read."""
 
 Made = TypeVar("Made")
 PairId = Annotated[UUID, Field(title="Par", description="Integração × entidade × direção.")]
@@ -117,6 +121,8 @@ async def _import(run: Run, job: Job) -> None:
             return
     if (due := await fetch_due(job)) is not None:
         await _write(job, due)
+    if job.entity in RECONCILED and not job.dry_run:
+        await reconcile(run.lease.pair.tenant_id)
 
 
 async def _write(job: Job, batch: Batch) -> None:

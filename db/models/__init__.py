@@ -20,6 +20,7 @@ from db.models.erp import (
 )
 from db.models.legacy import legacy_file, legacy_file_part, migration, migration_rejection
 from db.models.notices import channel, notice, notice_delivery
+from db.models.reconciliation import reconciliation
 from db.models.runs import alarm, issue, record_override, run_request, scan_page, support_ticket, sync_log
 from db.models.sync import (
     audit_log,
@@ -74,6 +75,7 @@ __all__ = [
     "proposal",
     "rate_bucket",
     "receivable",
+    "reconciliation",
     "record_override",
     "run_request",
     "scan_page",

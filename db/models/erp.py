@@ -320,5 +320,16 @@ bank_transaction = Table(
     Column("counterpart_document", Text),
     refers("receivable_id", "erp.receivable"),
     unique_alive("uq_bank_transaction_reference", "tenant_id", "account", "reference"),
+    Index(
+        "ix_bank_transaction_unmatched",
+        "tenant_id",
+        "booked_on",
+        postgresql_where=text("receivable_id IS NULL AND deleted_at IS NULL AND amount > 0"),
+    ),
+    Index(
+        "ix_bank_transaction_receivable",
+        "receivable_id",
+        postgresql_where=text("receivable_id IS NOT NULL"),
+    ),
     schema="erp",
 )
