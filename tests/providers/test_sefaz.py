@@ -1,17 +1,22 @@
 """SEFAZ end to end: mutual TLS, the list by NSU, single notes, and the hours of silence in the database."""
 
 import base64
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
+from uuid import UUID
 
 import pytest
 
+import flows.sync
 from cli.integration import check_cadence
+from core.batch import Batch, Job
 from core.entities import Cadence, Direction, Entity, RequestKind, RunStatus, Trigger
 from core.errors import AuthenticationError, ConfigurationError, ContractError, RateLimited, TransientError
+from core.ports import Cursor
 from core.probe import ProbeResult, probe
 from core.spec import RateLimit
 from db import requests
@@ -19,8 +24,10 @@ from db.session import engine
 from providers import registry
 from providers.sefaz import SEFAZ
 from sandbox import certificates
+from sandbox.sefaz.notes import Note
 from sandbox.sefaz.process import CNPJ, OTHER, PASSWORD, Service, start
 from tasks.job import Run, open_run
+from tasks.sync import upsert
 from tests.conftest import Database, Tenant
 from tests.providers import contract
 from tests.providers.account import Account, connect
@@ -75,6 +82,21 @@ async def ended(account: Account, status: RunStatus = RunStatus.SUCCESS) -> Run:
     return run
 
 
+@asynccontextmanager
+async def opened(account: Account, request_id: UUID | None = None) -> AsyncIterator[Run]:
+    async with open_run(
+        account.pairs[NFS],
+        NFS,
+        full=False,
+        initiated_by=Trigger.MANUAL,
+        flow_run_id=None,
+        slot_at=None,
+        request_id=request_id,
+    ) as run:
+        assert run is not None
+        yield run
+
+
 def place(account: Account) -> str:
     return str(account.query("SELECT place FROM sync.cursor")[0][0])
 
@@ -116,6 +138,28 @@ async def test_lots_of_fifty_arrive_and_the_hour_is_kept(service: Service, accou
     assert asked(service)[3:] == ["list 120: 138", "list 121: 137"]
     assert len(invoices(account)) == 121
     assert place(account) == f"{121:015}"
+
+
+async def test_a_lot_is_kept_before_the_next_is_asked_for(
+    service: Service, account: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By the flow itself, without Prefect around its tasks."""
+    arrive(service, "summary", *range(1, 121))
+    for name in ("fetch", "fetch_due", "map_records", "transform", "upsert"):
+        monkeypatch.setattr(flows.sync, name, getattr(flows.sync, name).fn)
+    async with opened(account) as run:
+        assert run.job is not None
+        written, calls = upsert.fn, []
+
+        async def write(job: Job, batch: Batch) -> Cursor | None:
+            calls.append(asked(service)[-1])
+            return await written(job, batch)
+
+        monkeypatch.setattr(flows.sync, "upsert", write)
+        await flows.sync._import(run, run.job)
+    assert run.status is RunStatus.SUCCESS
+    assert calls == ["list 0: 138", "list 50: 138", "list 100: 138"]
+    assert (len(invoices(account)), place(account)) == (120, f"{120:015}")
 
 
 @pytest.mark.parametrize(
@@ -229,34 +273,33 @@ async def test_an_answer_out_of_order_is_not_believed(service: Service, account:
 
 
 async def test_chosen_notes_are_asked_for_by_key(service: Service, account: Account) -> None:
-    first, second = arrive(service, "summary", 1, 2)
+    """What came before the one that nobody knows is kept; the rest follows an hour later, from there."""
+    first, last = arrive(service, "summary", 1, 9)
+    unknown = Note(5).key
     await ended(account)
-    arrive(service, "complete", 1)
+    arrive(service, "complete", 1, 9)
     hour(service, account)
-    database = engine(account.database.url)
     request = await requests.ask(
-        database,
+        engine(account.database.url),
         account.tenant.id,
         account.pairs[NFS],
         RequestKind.RESYNC,
         Direction.IMPORT,
-        {"ids": [first, second]},
+        {"ids": [last, unknown, first]},
         by="teste",
     )
-    async with open_run(
-        account.pairs[NFS],
-        NFS,
-        full=False,
-        initiated_by=Trigger.REPROCESS,
-        flow_run_id=None,
-        slot_at=None,
-        request_id=request.id,
-    ) as run:
-        assert run is not None
+    async with opened(account, request.id) as run:
+        await walk(run, Direction.IMPORT)
+    assert run.status is RunStatus.DEFERRED, run.error
+    assert asked(service)[1:] == [f"key {first}: 138", f"key {unknown}: 137"]
+    assert [row.complete for row in invoices(account)] == [True, False]
+    assert [issue.external_id for issue in account.issues()] == [unknown]
+    hour(service, account)
+    async with opened(account, request.id) as run:
         await walk(run, Direction.IMPORT)
     assert run.status is RunStatus.SUCCESS, run.error
-    assert asked(service)[1:] == [f"key {first}: 138", f"key {second}: 138"]
-    assert [row.complete for row in invoices(account)] == [True, False]
+    assert asked(service)[3:] == [f"key {last}: 138"]
+    assert [row.complete for row in invoices(account)] == [True, True]
     assert place(account) == f"{2:015}"
 
 
