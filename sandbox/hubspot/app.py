@@ -181,6 +181,7 @@ class App:
             "switch": lambda: self._switches.update(body),
             "lag": lambda: setattr(self.store, "lag", body["seconds"]),
             "deepest": lambda: setattr(self.crm, "deepest", body["results"]),
+            "reversed": lambda: setattr(self.crm, "reversed", body["on"]),
             "whole": lambda: setattr(self.crm, "whole", body["on"]),
             "limits": lambda: setattr(self, "meter", Meter(**body)),
             "refused": lambda: self.meter.refused,

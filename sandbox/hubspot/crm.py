@@ -25,12 +25,12 @@ class RefusedError(Exception):
 
 class Crm:
     """`deepest` is how far a search goes; `whole`: a batch with one bad record is refused altogether, as
-    some endpoints still do."""
+    some endpoints still do; `reversed`: a search sorts the other way."""
 
     def __init__(self, store: Store) -> None:
         self.store = store
         self.deepest = 10_000
-        self.whole = False
+        self.whole = self.reversed = False
 
     def page(self, type_: str, query: dict[str, str]) -> Answer:
         limit, after = int(query.get("limit", 10)), int(query.get("after", 0))
@@ -60,7 +60,7 @@ class Crm:
         if len(body["sorts"]) > 1:
             raise RefusedError(400, "VALIDATION_ERROR", "Only one sorting rule can be applied")
         for name in body["sorts"]:
-            hits.sort(key=lambda hit: _ordered(hit[1].get(name, "")))
+            hits.sort(key=lambda hit: _ordered(hit[1].get(name, "")), reverse=self.reversed)
         part = hits[after : after + limit]
         answer: Object = {
             "total": len(hits),

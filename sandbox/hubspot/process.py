@@ -26,7 +26,7 @@ class Account:
     def steer(self, action: str, **body: Any) -> Any:
         """`begin` (an empty account, filled as `start` says), `populate`, `add`, `edit`, `archive`, `define`,
         `drop`, `truth`, `log` (since `forget`), `history`, `faults`, `switch`, `lag`, `deepest`, `whole`,
-        `limits` and `refused`, as `sandbox.hubspot.app` takes them."""
+        `reversed`, `limits` and `refused`, as `sandbox.hubspot.app` takes them."""
         headers = {"X-Sandbox-Token": self.control}
         with httpx.Client(trust_env=False, timeout=30) as client:
             answer = client.post(f"{self.url}/__sandbox__/{action}", json=body, headers=headers)

@@ -1,6 +1,7 @@
 """HubSpot end to end: an account over HTTP, a real PostgreSQL, every call held against the OpenAPI."""
 
 from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -15,13 +16,16 @@ from core.errors import (
     ContractError,
     TransientError,
 )
-from core.spec import Answer
+from core.spec import Answer, Span
 from providers.hubspot import HUBSPOT, app_key
 from providers.hubspot.calls import pause
+from providers.hubspot.reading import CATALOGUE
 from sandbox.hubspot.process import Account as HubSpot
 from sandbox.hubspot.process import start
 from tests.conftest import Database, Tenant
 from tests.providers.account import Account, connect
+from tests.providers.contract import connected
+from tests.providers.stands import Stand
 from tests.providers.test_hubspot_openapi import ABSENT, SPECS, misfits
 
 STAGES = "stage-paid=paid, stage-shipped=shipped"
@@ -167,6 +171,30 @@ async def test_no_search_goes_beyond_its_limit(hubspot: HubSpot, account: Accoun
     await account.sync(Entity.PRODUCTS)
     assert account.query("SELECT count(*) FROM erp.product") == [(651,)]
     assert {call["body"]["after"] for call in asked(hubspot, "/search")} == {"0"}
+
+
+async def test_a_backfill_ends_where_its_range_ends(hubspot: HubSpot) -> None:
+    hubspot.steer("begin")
+    for number in range(4):
+        row = {"name": f"P{number}", "hs_sku": f"P-{number}"}
+        hubspot.steer("add", type="products", rows=[row], at=LONG_AGO + number * 1000)
+    since, until = (datetime.fromtimestamp(LONG_AGO / 1000 + at, UTC) for at in (1, 3))
+    async with connected(HUBSPOT, Stand(credentials(hubspot))) as (_, source):
+        step = await CATALOGUE.fetch(source, Span(since, until), None)
+    assert [raw["properties"]["name"] for raw in step.items] == ["P1", "P2"]
+    assert (step.next, step.total) == (None, 2)
+
+
+async def test_a_search_that_is_not_in_order_is_not_trusted(hubspot: HubSpot, account: Account) -> None:
+    hubspot.steer("begin")
+    account.pair(Entity.PRODUCTS)
+    await account.sync(Entity.PRODUCTS)
+    rows = [{"name": f"P{number}", "hs_sku": f"P-{number}"} for number in range(201)]
+    hubspot.steer("add", type="products", rows=rows)
+    hubspot.steer("reversed", on=True)
+    account.query("UPDATE sync.cursor SET watermark = now()")
+    (run,) = await account.run(Entity.PRODUCTS)
+    assert isinstance(run.error, ContractError)
 
 
 async def test_deals_are_orders_from_the_stages_that_have_a_status(

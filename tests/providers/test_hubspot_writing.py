@@ -1,15 +1,18 @@
 """HubSpot written to: exports and two-way pairs; every call held against the OpenAPI."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
+import httpx
 import pytest
 
 from core.entities import ConflictPolicy, Direction, Entity, RunStatus
-from core.errors import ConfigurationError
+from core.errors import ConfigurationError, ConflictError, ContractError, NotFoundError, RecordError
+from core.spec import Answer
+from providers.hubspot.calls import submit
 from sandbox.hubspot.process import Account as HubSpot
 from sandbox.hubspot.process import start
 from tests.conftest import Database, Tenant
@@ -176,6 +179,43 @@ async def test_one_bad_record_keeps_nothing_from_the_others(
     await account.run(Entity.CUSTOMERS)
     assert kept(hubspot, "contacts", email="torto@example.com")["firstname"] == "Torto"
     assert asked(hubspot, "contacts/batch/upsert")[0]["status"] == (400 if whole else 207)
+
+
+class Answering:
+    """A source that gives one answer."""
+
+    settings: Mapping[str, str] = {}
+
+    def __init__(self, data: Any) -> None:
+        self._data = data
+
+    async def send(self, *_: Any, **__: Any) -> Answer:
+        return Answer(self._data, httpx.Headers())
+
+
+@pytest.mark.parametrize(
+    ("errors", "results", "refused"),
+    [
+        ([{"category": "CONFLICT", "context": {"objectWriteTraceId": ["b"]}}], [], {"b": ConflictError}),
+        ([{"category": "OBJECT_NOT_FOUND", "context": {"ids": ["2"]}}], [], {"b": NotFoundError}),
+        ([{"category": "VALIDATION_ERROR"}], [{"id": "1"}], {"b": RecordError}),
+        (
+            [{"category": "VALIDATION_ERROR"}],
+            [{"id": "9", "properties": {"cloudtosys_ref": "1"}}, {"id": "8", "objectWriteTraceId": "b"}],
+            {},
+        ),
+        ([{"message": "?"}], [], {"a": RecordError, "b": RecordError}),
+        ([], [{"id": "1"}, {"id": "2"}], {}),
+    ],
+)
+async def test_errors_that_name_no_record_are_of_those_without_a_result(
+    errors: list[Any], results: list[Any], refused: dict[str, Any]
+) -> None:
+    """Every field of an error is optional."""
+    rows = [{"objectWriteTraceId": trace, "id": id_} for trace, id_ in (("a", "1"), ("b", "2"))]
+    source: Any = Answering({"results": results, "errors": errors})
+    found = await submit(source, "crm/v3/objects/contacts/batch/update", rows)
+    assert {trace: type(error) for trace, error in found.items()} == refused
 
 
 async def test_a_lost_answer_makes_no_double(hubspot: HubSpot, account: Account) -> None:
@@ -356,8 +396,9 @@ async def test_an_order_cut_in_the_middle_is_completed(
 ) -> None:
     account.pair(Entity.ORDERS, Direction.EXPORT)
     order(account, "1001")
-    hubspot.steer("faults", script=[{"match": match, "kind": "500", "times": 3}])
-    await account.run(Entity.ORDERS)
+    hubspot.steer("faults", script=[{"match": match, "kind": "html"}])
+    (run,) = await account.run(Entity.ORDERS)
+    assert isinstance(run.error, ContractError)
     await asyncio.sleep(0.3)
     account.query("UPDATE sync.issue SET next_attempt_at = now() - interval '1 second'")
     await account.run(Entity.ORDERS)
