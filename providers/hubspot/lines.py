@@ -57,11 +57,13 @@ async def write_lines(source: Source, orders: Sequence[tuple[Outgoing, Raw]]) ->
 def _lines(item: Outgoing, raw: Raw) -> Iterator[Line]:
     assert isinstance(item.record, Order)  # noqa: S101
     there = {str(line["id"]) for line in raw["items"]}
+    ours = {line["properties"].get(REFERENCE) for line in raw["items"]}
     for place, one in enumerate(item.record.items):
         trace = f"{item.reference}:{place}"
         id_ = one.external_id if one.external_id in there else None
-        named = {} if id_ else {REFERENCE: trace}
-        values = {**item_properties(one, place), **named}
+        values = item_properties(one, place) | ({} if id_ else {REFERENCE: trace})
+        if id_ is None and trace not in ours:
+            values = {name: value for name, value in values.items() if value}
         yield Line(trace, item.reference, str(raw["id"]), id_, values)
 
 

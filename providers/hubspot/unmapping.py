@@ -79,7 +79,7 @@ def item_properties(item: OrderItem, place: int) -> Properties:
         "discount": _amount(quantity(each)),
         "hs_sku": item.sku or "",
         "hs_position_on_quote": str(place),
-        **({"hs_product_id": item.product_id} if item.product_id else {}),
+        "hs_product_id": item.product_id or "",
     }
 
 
