@@ -17,6 +17,7 @@ from core.errors import ConfigurationError
 from core.spec import Provider, Setting
 
 OPEN_TO_OTHERS = 0o077
+LARGEST_FILE = 1_000_000
 
 
 def credentials(provider: Provider, file: Path | None, *, ask: bool = True) -> dict[str, str]:
@@ -64,6 +65,11 @@ def settings(provider: Provider, pairs: Iterable[str]) -> dict[str, str]:
     return found
 
 
+def defaults(provider: Provider) -> dict[str, str]:
+    """What a setting is where nobody says otherwise."""
+    return {setting.name: setting.default for setting in provider.settings if setting.default}
+
+
 def read_file(path: Path) -> dict[str, str]:
     """JSON object or `name=value` lines. Raises `ConfigurationError`."""
     try:
@@ -108,9 +114,12 @@ def _typed(provider: Provider, setting: Setting) -> str:
 
 def _contents(setting: Setting, path: Path) -> str:
     try:
-        return base64.b64encode(path.expanduser().read_bytes()).decode()
+        content = path.expanduser().read_bytes()
     except OSError:
         raise ConfigurationError(f"{setting.label}: o arquivo {path} não pôde ser lido.") from None
+    if not content or len(content) > LARGEST_FILE:
+        raise ConfigurationError(f"{setting.label}: o arquivo {path} está vazio ou passa de 1 MB.")
+    return base64.b64encode(content).decode()
 
 
 def _check(setting: Setting, value: str) -> None:

@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from typer import Exit, Option
 
 from cli import certificates, chosen, credentials, output, probe, words
+from cli import connect as connecting
 from cli.following import follow_up
 from cli.installation import database
 from cli.portuguese import command, group
@@ -99,7 +100,7 @@ def create(
             environment = read()
             owner = await chosen.tenant(engine, tenant)
             branch_id = await admin.find_branch(engine, owner.id, branch) if branch else None
-            others = credentials.settings(kind, settings or [])
+            others = credentials.defaults(kind) | credentials.settings(kind, settings or [])
             secrets = credentials.credentials(kind, credentials_file)
             given = {"base_url": base_url, **others, **secrets}
             credentials.complete(kind, given)
@@ -168,6 +169,7 @@ def show(integration: words.Integration, as_json: words.Json = False, tenant: wo
         "status_reason": "Motivo do status",
         "settings": "Campos",
         "secrets": "Credenciais gravadas",
+        "ends_at": "Credencial vence em",
         "branch": "Filial",
     }
     for key, label in fields.items():
@@ -215,6 +217,25 @@ def probe_(integration: words.Integration, as_json: words.Json = False, tenant: 
 
     if not asyncio.run(work()):
         raise Exit(1)
+
+
+@command(app)
+def connect(
+    integration: words.Integration,
+    redirect: Annotated[
+        str, Option(metavar="<endereço>", help="Endereço de retorno cadastrado no sistema externo.")
+    ] = "",
+    tenant: words.Tenant = "",
+) -> None:
+    """Conecta a conta por autorização no navegador (OAuth); também depois de 'reconectar'."""
+
+    async def work() -> None:
+        async with database() as engine:
+            found = await _find(engine, tenant, integration)
+            await connecting.run(read(), engine, probe.account_of(found), found.name, redirect)
+            await follow_up(engine)
+
+    asyncio.run(work())
 
 
 @command(app)

@@ -13,10 +13,7 @@ from tasks.connection import Account, connected, read_settings
 
 async def run(engine: AsyncEngine, integration: admin.IntegrationRow, *, as_json: bool) -> bool:
     """Print the result; whether the connection works. Raises `ConfigurationError`."""
-    settings = dict(integration.settings)
-    if integration.base_url:
-        settings["base_url"] = integration.base_url
-    account = Account(integration.tenant_id, integration.id, integration.provider, settings)
+    account = account_of(integration)
     provider, environment = get(integration.provider), read()
     if provider.by_migration:
         secrets = await read_settings(engine, from_environment(environment), account)
@@ -29,6 +26,13 @@ async def run(engine: AsyncEngine, integration: admin.IntegrationRow, *, as_json
     else:
         _print(result)
     return result.ok
+
+
+def account_of(integration: admin.IntegrationRow) -> Account:
+    settings = dict(integration.settings)
+    if integration.base_url:
+        settings["base_url"] = integration.base_url
+    return Account(integration.tenant_id, integration.id, integration.provider, settings)
 
 
 def _row(result: ProbeResult) -> output.Row:

@@ -40,6 +40,10 @@ class OAuth2:
     header: str = "Authorization"
     scheme: str = "Bearer "
 
+    def scope(self, settings: Mapping[str, str]) -> str | None:
+        """As it travels (RFC 6749 section 3.3)."""
+        return " ".join(self.scopes(settings) if callable(self.scopes) else self.scopes) or None
+
 
 class Token(msgspec.Struct, frozen=True, kw_only=True):
     """`refused`: the refresh token does not work any more and a person has to connect again."""
@@ -83,13 +87,12 @@ async def renew(
     client: httpx.AsyncClient, oauth: OAuth2, settings: Mapping[str, str], token: Token | None
 ) -> Token:
     """A new token for `token`, or by the client's own credentials. Raises as `Tokens.access` does."""
-    response = await _ask(client, oauth, settings, _body(oauth, settings, token))
-    return _token(oauth, response, token)
+    response = await ask(client, oauth, settings, _body(oauth, settings, token))
+    return parsed(oauth, response, token)
 
 
 def _body(oauth: OAuth2, settings: Mapping[str, str], token: Token | None) -> str:
-    scopes = oauth.scopes(settings) if callable(oauth.scopes) else oauth.scopes
-    scope = " ".join(scopes) or None
+    scope = oauth.scope(settings)
     own = {"client_id": settings["client_id"], "client_secret": settings["client_secret"]}
     secrets = own if oauth.client_auth == "body" else {}
     if oauth.authorize_url is None:
@@ -104,9 +107,10 @@ def _body(oauth: OAuth2, settings: Mapping[str, str], token: Token | None) -> st
     return renewed
 
 
-async def _ask(
+async def ask(
     client: httpx.AsyncClient, oauth: OAuth2, settings: Mapping[str, str], body: str
 ) -> httpx.Response:
+    """The token endpoint's answer. Raises `NotSent` when there is none."""
     basic = oauth.client_auth == "basic"
     auth = httpx.BasicAuth(settings["client_id"], settings["client_secret"]) if basic else httpx.Auth()
     headers = {"Content-Type": "application/x-www-form-urlencoded"}
@@ -120,7 +124,9 @@ async def _ask(
     return response
 
 
-def _token(oauth: OAuth2, response: httpx.Response, old: Token | None) -> Token:
+def parsed(oauth: OAuth2, response: httpx.Response, old: Token | None) -> Token:
+    """The token of an answer, after `old`. Raises `AuthenticationError` for a refusal, `NotSent` for what is
+    no answer of a token endpoint."""
     now = datetime.now(UTC)
     try:
         found = WebApplicationClient("").parse_request_body_response(response.text)

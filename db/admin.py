@@ -33,7 +33,8 @@ _INTEGRATIONS = text(
     "SELECT i.id, i.tenant_id, i.provider, i.name, i.base_url, i.settings, i.direction, i.matching,"
     " i.branch_id, b.code AS branch, i.status, i.status_code, i.status_reason,"
     " i.status_since, i.last_success_at, i.created_at,"
-    " ARRAY(SELECT c.name FROM sync.credential c WHERE c.integration_id = i.id ORDER BY c.name) AS secrets"
+    " ARRAY(SELECT c.name FROM sync.credential c WHERE c.integration_id = i.id ORDER BY c.name) AS secrets,"
+    " (SELECT min(c.expires_at) FROM sync.credential c WHERE c.integration_id = i.id) AS ends_at"
     " FROM sync.integration i LEFT JOIN erp.branch b ON b.id = i.branch_id"
     " WHERE i.deleted_at IS NULL ORDER BY lower(i.name)"
 )
@@ -92,7 +93,8 @@ class TenantRow:
 
 @dataclass(frozen=True, slots=True)
 class IntegrationRow:
-    """`settings` hold no secret; `secrets` are the names of those that are stored, never their values."""
+    """`settings` hold no secret; `secrets` are the names of those that are stored, never their values.
+    `ends_at`: when the first of those that end does."""
 
     id: UUID
     tenant_id: UUID
@@ -111,6 +113,7 @@ class IntegrationRow:
     last_success_at: datetime | None
     created_at: datetime
     secrets: list[str]
+    ends_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,8 +136,8 @@ class PairRow:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Draft:
     """An integration to be made. `settings` without secrets; `pairs`: entities with their cadence; an entity
-    that is not in `directions` goes the integration's way. With `simulate` the first run of a pair writes
-    nothing."""
+    that is not in `directions` goes the integration's way. With `simulate` the first run of a pair
+    writes nothing."""
 
     tenant_id: UUID
     provider: str
@@ -236,9 +239,14 @@ async def change_access(
         await connection.execute(_ADDRESS, {"id": integration.id, "base_url": base_url})
         await _keep_secrets(connection, vault, integration.tenant_id, integration.id, secrets)
         if secrets:
-            await connection.execute(_RENEWED, {"id": integration.id})
+            await reconnect(connection, integration.id)
         details = {"secrets": sorted(secrets)}
         await _audit(connection, integration.tenant_id, "integration.access", str(integration.id), details)
+
+
+async def reconnect(connection: AsyncConnection, integration_id: UUID) -> None:
+    """With new credentials it works again, where it waited for them."""
+    await connection.execute(_RENEWED, {"id": integration_id})
 
 
 async def set_status(engine: AsyncEngine, integration: IntegrationRow, status: IntegrationStatus) -> None:

@@ -29,6 +29,27 @@ _KEEP = text(
 _ALONE = text("SELECT pg_advisory_xact_lock(hashtextextended(:integration, 0))")
 
 
+async def keep(
+    connection: AsyncConnection, vault: Vault, account: tuple[UUID, UUID], oauth: OAuth2, token: Token
+) -> None:
+    """Put an integration's token on record; `account` is (tenant, integration)."""
+    tenant_id, integration_id = account
+    sealed = vault.seal(tenant_id, integration_id, TOKEN, msgspec.json.encode(token).decode())
+    # Without a refresh token somebody has to consent again once it is over.
+    ends = token.refresh is None and oauth.authorize_url is not None
+    await connection.execute(
+        _KEEP,
+        {
+            "tenant": tenant_id,
+            "integration": integration_id,
+            "name": TOKEN,
+            "secret": sealed.ciphertext,
+            "key": sealed.key_id,
+            "expires_at": token.expires_at if ends else None,
+        },
+    )
+
+
 class PgTokens:
     """`core.oauth2.Tokens` of one integration. `client` reaches the token endpoint."""
 
@@ -45,8 +66,7 @@ class PgTokens:
     ) -> None:
         self._engine = engine
         self._vault = vault
-        self._tenant_id = tenant_id
-        self._integration_id = integration_id
+        self._account = tenant_id, integration_id
         self._oauth = oauth
         self._settings = settings
         self._client = client
@@ -54,12 +74,21 @@ class PgTokens:
 
     async def access(self, refused: str | None = None) -> str:
         if self._token is None:
-            async with tenant_transaction(self._engine, self._tenant_id) as connection:
+            async with tenant_transaction(self._engine, self._account[0]) as connection:
                 self._token = await self._read(connection, _READ)
         if not self._good(self._token, refused):
             self._token = await self._renewed(refused)
         assert self._token is not None  # noqa: S101
         return self._token.access
+
+    async def renew(self) -> bool:
+        """A new token although the old one lasts; False where there is none to renew. Raises as `access`."""
+        async with tenant_transaction(self._engine, self._account[0]) as connection:
+            token = await self._read(connection, _READ)
+        if token is None or token.refused or token.refresh is None:
+            return False
+        self._token = await self._renewed(token.access)
+        return True
 
     def _good(self, token: Token | None, refused: str | None) -> bool:
         if token is not None and token.refused:
@@ -72,8 +101,8 @@ class PgTokens:
         The new refresh token is committed with the lock still held. A refusal is put on record too, so that
         the next runs do not ask again.
         """
-        async with tenant_transaction(self._engine, self._tenant_id) as connection:
-            await connection.execute(_ALONE, {"integration": str(self._integration_id)})
+        async with tenant_transaction(self._engine, self._account[0]) as connection:
+            await connection.execute(_ALONE, {"integration": str(self._account[1])})
             token = await self._read(connection, _LOCK)
             if self._good(token, refused):
                 assert token is not None  # noqa: S101
@@ -86,34 +115,15 @@ class PgTokens:
                 if token is not None and self._oauth.authorize_url is not None:
                     token = msgspec.structs.replace(token, refused=True)
             if token is not None:
-                await self._keep(connection, token)
+                await keep(connection, self._vault, self._account, self._oauth, token)
         if failure is not None or token is None:
             raise failure or AuthenticationError("A conta ainda não foi conectada.")
         return token
 
-    def _ends(self, token: Token) -> bool:
-        """Whether somebody has to consent again once it is over."""
-        return token.refresh is None and self._oauth.authorize_url is not None
-
     async def _read(self, connection: AsyncConnection, statement: Any) -> Token | None:
-        values = {"integration": self._integration_id, "name": TOKEN}
+        values = {"integration": self._account[1], "name": TOKEN}
         found = (await connection.execute(statement, values)).scalar_one_or_none()
         if found is None:
             return None
-        secret = self._vault.open(self._tenant_id, self._integration_id, TOKEN, bytes(found))
+        secret = self._vault.open(*self._account, TOKEN, bytes(found))
         return msgspec.json.decode(secret, type=Token)
-
-    async def _keep(self, connection: AsyncConnection, token: Token) -> None:
-        secret = msgspec.json.encode(token).decode()
-        sealed = self._vault.seal(self._tenant_id, self._integration_id, TOKEN, secret)
-        await connection.execute(
-            _KEEP,
-            {
-                "tenant": self._tenant_id,
-                "integration": self._integration_id,
-                "name": TOKEN,
-                "secret": sealed.ciphertext,
-                "key": sealed.key_id,
-                "expires_at": token.expires_at if self._ends(token) else None,
-            },
-        )

@@ -4,11 +4,11 @@ from prefect import flow
 from prefect.client.schemas.objects import State
 from prefect.states import Completed
 
-from tasks.system import throw_away
+from tasks.system import keep_connected, throw_away
 
 
 @flow(name="housekeeping", persist_result=False)
 async def housekeeping() -> State:
-    """Apaga o que passou do prazo de guarda."""
-    swept = await throw_away()
+    """Apaga o que passou do prazo de guarda e renova o acesso de contas sem uso."""
+    swept = await throw_away() | await keep_connected()
     return Completed(message=" ".join(f"{name}={count}" for name, count in swept.items()))

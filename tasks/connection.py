@@ -78,6 +78,26 @@ def _rate(provider: Provider, settings: Settings, entity: Entity | None) -> tupl
     return (f"{key}:{entity}", own(settings)) if own else (key, provider.rate(settings))
 
 
+@asynccontextmanager
+async def asking(
+    environment: Environment, provider: Provider, settings: Settings
+) -> AsyncIterator[httpx.AsyncClient]:
+    """A client that signs nothing, for the token endpoint."""
+    async with _client(environment, provider, settings, None) as opened:
+        yield opened
+
+
+def tokens(
+    database: AsyncEngine, vault: Vault, account: Account, settings: Settings, http: httpx.AsyncClient
+) -> PgTokens:
+    """Raises `ConfigurationError` for a system whose access is not given by tokens."""
+    oauth = get(account.provider).oauth
+    if oauth is None:
+        raise ConfigurationError("Este sistema não é conectado por autorização: bastam as credenciais.")
+    ids = account.tenant_id, account.integration_id
+    return PgTokens(database, vault, *ids, oauth=oauth, settings=settings, client=http)
+
+
 async def _auth(
     opened: AsyncExitStack,
     environment: Environment,
@@ -91,19 +111,8 @@ async def _auth(
     if auth is not None:
         return auth
     assert provider.oauth is not None  # noqa: S101 - one of the two signs
-    asking = await opened.enter_async_context(_client(environment, provider, settings, None))
-    return TokenAuth(
-        PgTokens(
-            database,
-            vault,
-            account.tenant_id,
-            account.integration_id,
-            oauth=provider.oauth,
-            settings=settings,
-            client=asking,
-        ),
-        provider.oauth,
-    )
+    http = await opened.enter_async_context(asking(environment, provider, settings))
+    return TokenAuth(tokens(database, vault, account, settings, http), provider.oauth)
 
 
 def _client(

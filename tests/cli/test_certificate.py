@@ -32,17 +32,7 @@ def given(folder: Path, password: str) -> str:
 
 
 def create(folder: Path, password: str, *more: str) -> int:
-    words = [
-        "integration",
-        "create",
-        "--name",
-        "SEFAZ",
-        "--provider",
-        "sefaz",
-        "--set",
-        "environment=1",
-        *more,
-    ]
+    words = ["integration", "create", "--name", "SEFAZ", "--provider", "sefaz", *more]
     return main(
         [*words, "--set", f"cnpj={CNPJ}", "--set", "uf=SP", "--credentials-file", given(folder, password)]
     )
@@ -64,6 +54,20 @@ def test_it_is_kept_with_its_end(files: Path, database: Database, capsys: pytest
     assert rows(database, "SELECT simulate_next FROM sync.pair") == [(False,)]
     assert rows(database, "SELECT base_url FROM sync.integration") == [(None,)]
     assert "simulação" not in capsys.readouterr().out
+
+
+def test_its_end_is_shown_and_a_new_one_takes_its_place(
+    files: Path, database: Database, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert create(files, "senha-do-a1") == 0
+    capsys.readouterr()
+    assert main(["integration", "show", "SEFAZ"]) == 0
+    assert "Credencial vence em:" in capsys.readouterr().out
+    (files / "a1.pfx").write_bytes(certificates.client(CNPJ, "senha-do-a1", valid=timedelta(days=365))[0])
+    words = ["integration", "update", "SEFAZ", "--credentials-file", given(files, "senha-do-a1")]
+    assert main(words) == 0
+    [(ends,)] = rows(database, "SELECT expires_at FROM sync.credential WHERE name = 'certificate'")
+    assert ends > datetime.now(UTC) + timedelta(days=360)
 
 
 def test_a_wrong_password_or_a_plain_argument_is_refused(
