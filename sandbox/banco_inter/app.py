@@ -20,6 +20,7 @@ HOUR = 3600
 LIMITS = {"token": 5, "saldo": 10, "extrato": 10, "cobrancas": 120, "editar": 10}
 """Calls a minute, in production."""
 SCOPES = ("extrato.read", "boleto-cobranca.read", "boleto-cobranca.write")
+TOKEN = "/oauth/v2/token"  # noqa: S105 - a path
 CHARGES = "/cobranca/v3/cobrancas"
 ONE = re.compile(rf"{CHARGES}/([0-9a-f-]{{36}})(/cancelar)?")
 
@@ -63,7 +64,9 @@ class App:
             status, found = self._serve(method, path, query, headers, raw)
         except RefusedError as error:
             status, found = error.status, error.body()
-        self._log.append({"method": method, "path": path, "query": query, "status": status, "fault": fault})
+        sent = raw.decode() if path == TOKEN else json.loads(raw or b"null")
+        call = {"method": method, "path": path, "query": query, "body": sent}
+        self._log.append({**call, "status": status, "data": found})
         if fault == "lost":
             await cut(scope, rude=False)
             return
@@ -72,7 +75,7 @@ class App:
     def _serve(
         self, method: str, path: str, query: dict[str, str], headers: dict[bytes, bytes], raw: bytes
     ) -> tuple[int, Any]:
-        if (method, path) == ("POST", "/oauth/v2/token"):
+        if (method, path) == ("POST", TOKEN):
             self._count("token")
             return 200, self._grant(raw)
         limit, scope, status, call = self._route(method, path, query, raw)

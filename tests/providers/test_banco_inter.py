@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from core.entities import Direction, Entity, RunStatus
-from core.errors import AuthenticationError, AuthorizationError, RecordError
+from core.errors import AuthenticationError, AuthorizationError, NotSent, RecordError
 from core.records import Address, Receivable
 from core.spec import RateLimit, Settings, Span
 from providers.banco_inter import BANCO_INTER, certificate
@@ -263,6 +263,17 @@ async def test_a_token_that_ended_and_a_full_minute_are_no_errors(bank: Bank, ac
     bank.steer("faults", script=[{"match": "GET /cobranca", "kind": "429"}])
     await account.sync(Entity.RECEIVABLES)
     assert bank.steer("tokens") == 1
+
+
+async def test_the_bank_gives_out_five_tokens_a_minute(bank: Bank) -> None:
+    bank.steer("begin", metered=True)
+    stand = Stand(settings(bank), ca_file=bank.ca_file)
+    for _ in range(5):
+        async with contract.connected(BANCO_INTER, stand) as (http, _source):
+            assert (await http.get(BANCO_INTER.probing({}).path)).status_code == 200
+    async with contract.connected(BANCO_INTER, stand) as (http, _source):
+        with pytest.raises(NotSent):
+            await http.get(BANCO_INTER.probing({}).path)
 
 
 async def test_an_application_for_statements_alone_asks_for_no_more(bank: Bank) -> None:
