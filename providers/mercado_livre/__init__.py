@@ -135,7 +135,8 @@ RESOURCES = {
         key=invoice_key,
         map=invoice_from,
         writing=Writing(
-            fields=frozenset({"access_key"}),
+            # What a corrected invoice is written with.
+            fields=frozenset({"access_key", "order_id", "xml"}),
             wanted=invoices.wanted,
             write=invoices.write_invoices,
             find=invoices.find_invoices,

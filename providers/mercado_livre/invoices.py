@@ -39,7 +39,7 @@ async def find_invoices(
         shipment = await _shipment_id(source, record.order_id)
         saved = await _saved(source, shipment) if shipment else None
         if saved and saved.get("fiscal_key") == record.access_key:
-            found[item.reference] = [saved]
+            found[item.reference] = [{**saved, "order_id": record.order_id}]
     return found
 
 
@@ -53,12 +53,12 @@ async def write_invoices(source: Source, outgoing: Sequence[Outgoing]) -> Sequen
         shipment = await _shipment_id(source, record.order_id)
         if shipment is None:
             raise RecordError("O pedido desta NF não tem envio no Mercado Livre.", field="shipping.id")
-        if item.external_id:
-            path = f"shipment_invoice/{item.external_id}/"
-            await _xml(source, "PUT", path, record.xml)
-        else:
+        if item.external_id is None:
             await _first(source, shipment, record)
-        return await _saved(source, shipment)
+        elif "access_key" in item.fields:
+            await _xml(source, "PUT", f"shipment_invoice/{item.external_id}/", record.xml)
+        saved = await _saved(source, shipment)
+        return saved and {**saved, "order_id": record.order_id}
 
     ended = await each(outgoing, one)
     return [Written(error=one) if isinstance(one, SyncError) else Written(one) for one in ended]

@@ -22,6 +22,7 @@ STATUSES = {
     "cancelled": "cancelled",
     "invalid": "cancelled",
 }
+FRAUD = "fraud_risk_detected"
 SENT = {"shipped": "shipped", "delivered": "completed"}
 STATES = {
     **{"Acre": "AC", "Alagoas": "AL", "Amapá": "AP", "Amazonas": "AM", "Bahia": "BA", "Ceará": "CE"},
@@ -153,7 +154,10 @@ def order_from(raw: Raw, _settings: Settings) -> Order:
 
 
 def status_of(raw: Raw) -> str:
+    """What Mercado Livre holds for a fraud is paid and must not be sent."""
     status = STATUSES.get(raw["status"], "pending")
+    if status == "paid" and FRAUD in (raw.get("tags") or ()):
+        return "on_hold"
     sent = SENT.get((raw.get("shipment") or {}).get("status") or "")
     return sent if sent and status == "paid" else status
 
@@ -248,7 +252,7 @@ def invoice_from(raw: Raw, _settings: Settings) -> Invoice:
         status="authorized" if raw.get("status") in (None, "approved") else "pending",
         total=_money(raw.get("invoice_amount")),
         issued_at=_moment(raw.get("invoice_date")),
-        xml=raw.get("xml") or "",
+        order_id=raw.get("order_id"),
     )
 
 

@@ -133,6 +133,14 @@ async def test_orders_have_documents_and_addresses(account: Account) -> None:
     assert masked == [(4,)], "of paid orders alone"
 
 
+async def test_a_paid_order_under_suspicion_waits(seller: Seller, account: Account) -> None:
+    one = sorted(seller.steer("truth", kind="orders"))[0]
+    seller.steer("edit", kind="orders", id=one, fields={"tags": ["paid", "fraud_risk_detected"]})
+    account.pair(Entity.ORDERS)
+    await account.sync(Entity.ORDERS)
+    assert account.query("SELECT number FROM erp.\"order\" WHERE status = 'on_hold'") == [(one,)]
+
+
 async def test_the_list_may_leave_the_tax_data_out(seller: Seller, account: Account) -> None:
     seller.steer("switch", bare_list=True)
     account.pair(Entity.ORDERS)

@@ -332,6 +332,21 @@ async def test_an_invoice_goes_to_its_shipment_once(seller: Seller, account: Acc
     assert calls(seller, "POST", "/invoice_data/") == []
 
 
+async def test_a_cart_has_one_invoice_and_a_corrected_one_replaces_it(
+    seller: Seller, account: Account
+) -> None:
+    await sold(account, seller)
+    totals = account.query('SELECT total FROM erp."order" ORDER BY number OFFSET 2 LIMIT 2')
+    cart = sum(row.total for row in totals)
+    made = invoice(account, 3, total=cart, xml=nfe(cart))
+    await account.sync(Entity.INVOICES)
+    assert saved(seller) == [KEY]
+    account.erp.edit("invoice", made, access_key=OTHER_KEY, xml=nfe(cart, OTHER_KEY))
+    await account.sync(Entity.INVOICES)
+    assert saved(seller) == [OTHER_KEY]
+    assert account.query("SELECT count(*) FROM sync.mapping WHERE entity = 'invoices'") == [(1,)]
+
+
 @pytest.mark.parametrize("kind", ["lost", "500"])
 async def test_an_invoice_whose_answer_is_lost_is_looked_for(
     seller: Seller, account: Account, kind: str
