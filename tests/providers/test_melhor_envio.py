@@ -18,7 +18,7 @@ import pytest
 
 from core import answers
 from core.address import Guard
-from core.entities import ConflictPolicy, Direction, Entity, RunStatus
+from core.entities import Direction, Entity, RunStatus
 from core.errors import RecordError
 from core.http import client
 from core.oauth2 import TOKEN, Token
@@ -56,7 +56,7 @@ def account(broker: Broker, database: Database, tenant: Tenant, monkeypatch: pyt
 
 def opened(broker: Broker, *fixtures: Any, direction: Direction = Direction.BOTH, **more: str) -> Account:
     made = connect("melhor-envio", settings(broker) | {"token": broker.token} | more, *fixtures)
-    made.pair(Entity.SHIPMENTS, direction, ConflictPolicy.ERP_WINS)
+    made.pair(Entity.SHIPMENTS, direction)
     return made
 
 
@@ -298,6 +298,7 @@ async def test_a_cancelled_shipment_leaves_the_cart(
 ) -> None:
     account = opened(broker, database, tenant, monkeypatch)
     id_ = ship(account)
+    await account.sync(Entity.SHIPMENTS)
     await account.sync(Entity.SHIPMENTS)
     account.erp.edit("shipment", id_, status="cancelled")
     await account.sync(Entity.SHIPMENTS)
