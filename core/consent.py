@@ -56,7 +56,8 @@ class Consent(msgspec.Struct, frozen=True, kw_only=True):
             state=self.state,
             **more,
         )
-        return found
+        # Both mean a space in a form, and not every server reads an address as a form (RFC 3986).
+        return found.replace("+", "%20")
 
 
 class Return(msgspec.Struct, frozen=True, kw_only=True):

@@ -8,7 +8,7 @@ import uuid
 from collections import deque
 from collections.abc import Callable
 from typing import Any
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 from sandbox.melhor_envio.labels import Account, RefusedError
 from sandbox.wire import Headers, Receive, Reply, Scope, Send, answer, cut, read
@@ -17,6 +17,10 @@ JSON: Headers = [(b"content-type", b"application/json")]
 MONTH = 2_592_000
 PER_PAGE = 10
 API = "/api/v2/me"
+SCOPES = (
+    "users-read companies-read cart-read cart-write shipping-calculate shipping-checkout shipping-generate"
+    " shipping-print shipping-preview shipping-cancel shipping-tracking orders-read transactions-read"
+)
 
 
 class App:
@@ -31,6 +35,7 @@ class App:
         """An account with this many labels on their way, and as many calls left as a minute allows."""
         self.account = Account()
         self._tokens, self._refresh = {self._personal}, {self._consent}
+        self._codes: dict[str, str] = {}
         self._log: list[Any] = []
         self._faults: list[Any] = []
         self._limit, self._calls = 250, deque[float]()
@@ -82,11 +87,14 @@ class App:
             return _json(error.status, error.body)
 
     def _grant(self, raw: bytes) -> Any:
-        """A refresh token works once. JSON, as documented, or a form, as Laravel takes it."""
+        """Codes and refresh tokens work once. JSON, as documented, or a form, as Laravel takes it."""
         form = json.loads(raw) if raw.startswith(b"{") else dict(parse_qsl(raw.decode()))
         if (form.get("client_id"), form.get("client_secret")) != self._client:
             raise RefusedError(401, {"error": "invalid_client"})
-        if form.get("grant_type") != "refresh_token" or form.get("refresh_token") not in self._refresh:
+        refreshed = form.get("grant_type") == "refresh_token" and form.get("refresh_token") in self._refresh
+        code, back = str(form.get("code")), form.get("redirect_uri")
+        granted = form.get("grant_type") == "authorization_code" and self._codes.pop(code, "") == back
+        if not (refreshed or granted):
             raise RefusedError(401, {"error": "invalid_grant", "error_description": "Token has been revoked"})
         self._refresh = {secrets.token_hex(20)}
         token = secrets.token_hex(20)
@@ -159,9 +167,20 @@ class App:
             "log": lambda: self._log,
             "purchases": lambda: self.account.purchases,
             "limit": lambda: setattr(self, "_limit", body["calls"]),
+            "consent": lambda: self._agree(body["url"]),
             "expire": lambda: setattr(self, "_tokens", {self._personal}),
         }
         return _json(200, actions[action]()) if action in actions else _json(404, {"error": action})
+
+    def _agree(self, url: str) -> str:
+        """Where the browser is sent back to when its person agrees. A `+` is no space in the scopes."""
+        asked = dict(part.partition("=")[::2] for part in urlsplit(url).query.split("&"))
+        wanted = unquote(asked["scope"])
+        if asked["response_type"] != "code" or asked["client_id"] != self._client[0] or wanted != SCOPES:
+            return f"{unquote(asked['redirect_uri'])}?error=invalid_scope&state={asked['state']}"
+        code, back = secrets.token_hex(20), unquote(asked["redirect_uri"])
+        self._codes[code] = back
+        return f"{back}?code={code}&state={asked['state']}"
 
     def _sample(self, number: int) -> None:
         person = {

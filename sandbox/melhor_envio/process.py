@@ -27,8 +27,8 @@ class Broker:
     control: str = field(repr=False)
 
     def steer(self, action: str, **body: Any) -> Any:
-        """`begin`, `move`, `wallet`, `faults`, `labels`, `log`, `purchases`, `limit` and `expire`, as
-        `sandbox.melhor_envio.app` takes them. Raises httpx.HTTPStatusError."""
+        """`begin`, `move`, `wallet`, `faults`, `labels`, `log`, `purchases`, `limit`, `consent` and `expire`,
+        as `sandbox.melhor_envio.app` takes them. Raises httpx.HTTPStatusError."""
         headers = {"X-Sandbox-Token": self.control}
         with httpx.Client(trust_env=False, timeout=30) as client:
             answer = client.post(f"{self.url}/__sandbox__/{action}", json=body, headers=headers)

@@ -15,6 +15,7 @@ from typing import Any
 import httpx
 import msgspec
 import pytest
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from core import answers
 from core.address import Guard
@@ -24,11 +25,14 @@ from core.http import client
 from core.oauth2 import TOKEN, Token
 from core.probe import probe
 from core.records import Parcel, Shipment
+from db.settings import read
 from providers.melhor_envio import MELHOR_ENVIO, delivery, signed, topic
 from providers.melhor_envio.mapping import shipment_from
 from providers.melhor_envio.quoting import chosen, described, volumes
 from providers.melhor_envio.writing import wanted
 from sandbox.melhor_envio.process import Broker, start
+from tasks import consent
+from tasks.connection import Account as Whose
 from tests.conftest import Database, Tenant
 from tests.providers.account import Account, connect
 from tests.providers.stands.melhor_envio import settings
@@ -372,6 +376,21 @@ async def test_the_accounts_consent_is_renewed(
     broker.steer("expire")
     await account.sync(Entity.SHIPMENTS)
     assert sum(one["call"] == "POST /oauth/token" for one in broker.steer("log")) == 2
+
+
+async def test_a_consent_connects_the_account(
+    broker: Broker, database: Database, tenant: Tenant, monkeypatch: pytest.MonkeyPatch, engine: AsyncEngine
+) -> None:
+    given = settings(broker)
+    account = connect("melhor-envio", given, database, tenant, monkeypatch)
+    account.pair(Entity.SHIPMENTS)
+    plain = {name: value for name, value in given.items() if name != "client_secret"}
+    ids = account.tenant.id, account.integration_id, "melhor-envio"
+    # Nobody is sent to a page without TLS.
+    browser = Whose(*ids, plain | {"base_url": "https://sandbox.melhorenvio.com.br"})
+    url = await consent.begin(read(), engine, browser, "https://erp.exemplo.test/oauth/retorno")
+    await consent.finish(read(), engine, Whose(*ids, plain), broker.steer("consent", url=url), "ana")
+    await account.sync(Entity.SHIPMENTS)
 
 
 async def test_testar_conexao_shows_the_wallet(broker: Broker) -> None:
