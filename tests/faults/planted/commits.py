@@ -195,7 +195,7 @@ CREATES = (
     Bug(
         "twenty processes renew one token",
         "db/tokens.py",
-        """            await connection.execute(_ALONE, {"integration": str(self._integration_id)})
+        """            await connection.execute(_ALONE, {"integration": str(self._account[1])})
             token = await self._read(connection, _LOCK)
 """,
         """            token = await self._read(connection, _READ)

@@ -27,7 +27,7 @@ TWO_WAY = (
     Bug(
         "the base stays behind when an export wrote",
         "core/answers.py",
-        """        external=canonical(rebuilt(found, external)),
+        """        external=canonical(rebuilt(seen, external)),
         external_hash=record_hash""",
         """        external=(item.link.external if item.link else None) or canonical(found),
         external_hash=record_hash""",
