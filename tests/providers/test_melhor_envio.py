@@ -247,6 +247,25 @@ async def test_what_was_paid_and_seems_not_to_be_is_not_paid_again(broker: Broke
     assert len(broker.steer("purchases")) == 1
 
 
+async def test_what_is_shown_as_unpaid_after_its_payment_is_not_paid_again(
+    broker: Broker, account: Account
+) -> None:
+    id_ = ship(account)
+    script = [{"match": "POST /api/v2/me/shipment/generate", "kind": "500", "times": 3}]
+    broker.steer("faults", script=script)
+    await account.run(Entity.SHIPMENTS)
+    assert len(broker.steer("purchases")) == 1
+    broker.steer("edit", id=label(broker)["id"], fields={"status": "pending"})
+    (_, export) = await account.run(Entity.SHIPMENTS)
+    assert export.status is RunStatus.PARTIAL
+    assert calls(broker, "/checkout") > 1
+    broker.steer("edit", id=label(broker)["id"], fields={"status": "released"})
+    await account.sync(Entity.SHIPMENTS)
+    await account.sync(Entity.SHIPMENTS)
+    assert (len(broker.steer("purchases")), row(account, id_)["status"]) == (1, "paid")
+    assert [issue for issue in account.issues() if issue.state == "open"] == []
+
+
 async def test_an_empty_wallet_leaves_it_in_the_cart(broker: Broker, account: Account) -> None:
     id_ = ship(account)
     broker.steer("wallet", balance=5)
