@@ -15,7 +15,7 @@ from uuid import UUID
 
 EARLIEST, LATEST = timedelta(days=-30), timedelta(days=30)
 """Days from the due date within which an amount may be a payment."""
-MOST_CANDIDATES = 20
+MOST_CANDIDATES = 10
 """Of what waits, so many receivables are shown for a transaction: the nearest by date."""
 OPEN = ("open", "overdue")
 

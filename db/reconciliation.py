@@ -4,7 +4,7 @@ One transaction for each, and one at a time for a tenant: links, receivables and
 Functions take the tenant and raise `DatabaseUnavailable`.
 """
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from decimal import Decimal
@@ -15,7 +15,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from core.errors import Advice, ConfigurationError
-from core.reconciling import Charge, Credit, Pairing, Rule, match, number, settled
+from core.reconciling import OPEN, Charge, Credit, Pairing, Rule, match, number, settled
 from db import audit
 from db.audit import By
 from db.session import tenant_transaction
@@ -34,15 +34,20 @@ _CREDITS = text(
     " AND t.amount > 0 AND t.booked_on >= current_date - CAST(:days AS integer)"
 )
 _CHARGE = (
-    "SELECT r.id, r.amount, r.due_on, r.status, r.paid_amount, r.txid, r.our_number, c.document,"
-    " coalesce((SELECT sum(t.amount) FROM erp.bank_transaction t WHERE t.receivable_id = r.id"
-    " AND t.deleted_at IS NULL), 0) AS received"
-    " FROM erp.receivable r LEFT JOIN erp.customer c ON c.id = r.customer_id WHERE r.deleted_at IS NULL AND "
+    "SELECT r.id, r.amount, r.due_on, r.status, r.paid_amount, r.txid, r.our_number, c.document"
+    " FROM erp.receivable r LEFT JOIN erp.customer c ON c.id = r.customer_id WHERE r.deleted_at IS NULL AND"
 )
 _CHARGES = text(
     f"{_CHARGE} (r.status IN ('open', 'overdue') OR r.txid = ANY(:txids)"
     " OR ltrim(regexp_replace(r.our_number, '[^[:alnum:]]', '', 'g'), '0') = ANY(:numbers))"
 )
+# By itself: joined, a table without statistics yet would be read once for each receivable.
+_RECEIVED = (
+    "SELECT receivable_id, sum(amount) AS total FROM erp.bank_transaction WHERE receivable_id {which}"
+    " AND deleted_at IS NULL GROUP BY 1"
+)
+_ALL_RECEIVED = text(_RECEIVED.format(which="IS NOT NULL"))
+_RECEIVED_FOR = text(_RECEIVED.format(which="= ANY(:ids)"))
 # Held until the transaction ends: no other program changes the amount under the decision.
 _LOCKED = text(f"{_CHARGE} r.id = ANY(:ids) ORDER BY r.id FOR NO KEY UPDATE OF r")
 # The ERP is free to undo a link; the rule does not make it again.
@@ -73,20 +78,18 @@ _MATCHED = text(
 )
 _PROPOSED = text(
     "INSERT INTO sync.reconciliation (tenant_id, transaction_id, receivable_id, rule, state)"
-    " VALUES (:tenant, :credit, :charge, :rule, 'waiting') ON CONFLICT (transaction_id, receivable_id)"
+    " SELECT :tenant, p.*, 'waiting' FROM unnest(CAST(:credits AS uuid[]), CAST(:charges AS uuid[]),"
+    " CAST(:rules AS text[])) p ON CONFLICT (transaction_id, receivable_id)"
     " DO UPDATE SET rule = excluded.rule WHERE reconciliation.rule <> excluded.rule"
 )
 _LAPSED = text(
-    "DELETE FROM sync.reconciliation WHERE state = 'waiting' AND (transaction_id, receivable_id) NOT IN"
-    " (SELECT * FROM unnest(CAST(:credits AS uuid[]), CAST(:charges AS uuid[])))"
+    "DELETE FROM sync.reconciliation c WHERE c.state = 'waiting' AND NOT EXISTS (SELECT FROM"
+    " unnest(CAST(:credits AS uuid[]), CAST(:charges AS uuid[])) p (credit, charge)"
+    " WHERE p.credit = c.transaction_id AND p.charge = c.receivable_id)"
 )
-# An import writes what the bank says; what was received otherwise it does not know.
-_BEHIND = text(
-    "SELECT r.id FROM erp.receivable r JOIN LATERAL (SELECT sum(t.amount) AS total"
-    " FROM erp.bank_transaction t WHERE t.receivable_id = r.id AND t.deleted_at IS NULL) s ON true"
-    " WHERE r.deleted_at IS NULL AND r.status IN ('open', 'overdue')"
-    " AND r.paid_amount IS DISTINCT FROM s.total AND EXISTS (SELECT FROM sync.reconciliation c"
-    " WHERE c.receivable_id = r.id AND c.state = 'matched')"
+_OURS = text(
+    "SELECT DISTINCT receivable_id FROM sync.reconciliation"
+    " WHERE receivable_id = ANY(:ids) AND state = 'matched' ORDER BY 1"
 )
 _LATEST = text(
     "SELECT max(booked_on) FROM erp.bank_transaction WHERE receivable_id = :id AND deleted_at IS NULL"
@@ -142,8 +145,9 @@ async def _round(engine: AsyncEngine, tenant_id: UUID) -> Outcome:
         refused = frozenset([(row[0], row[1]) for row in await connection.execute(_REFUSED)])
         found = match(credits_, charges.values(), refused)
         matched = await _pair(connection, tenant_id, found.sure[:PORTION], charges)
-        await _propose(connection, tenant_id, found.waiting)
-        await _catch_up(connection)
+        if matched < PORTION:  # the last round
+            await _propose(connection, tenant_id, found.waiting)
+            await _catch_up(connection, charges.values())
         return Outcome(matched, len({one.credit for one in found.waiting}))
 
 
@@ -199,8 +203,7 @@ async def _unlinked(connection: AsyncConnection) -> tuple[list[Credit], dict[UUI
         "txids": sorted({one.txid.strip() for one in credits_ if one.txid}),
         "numbers": sorted({number(one.our_number) for one in credits_} - {""}),
     }
-    charges = [_charge(row) for row in await connection.execute(_CHARGES, keys)]
-    return credits_, {one.id: one for one in charges}
+    return credits_, await _charges(connection, _CHARGES, keys, None)
 
 
 async def _pair(
@@ -208,8 +211,8 @@ async def _pair(
 ) -> int:
     """Link what is sure, but for receivables that somebody changed meanwhile: the next run decides those."""
     ids = sorted({one.charge for one in sure})
-    locked = [_charge(row) for row in await connection.execute(_LOCKED, {"ids": ids})] if ids else []
-    now = {one.id: one for one in locked if one == charges[one.id]}
+    locked = await _charges(connection, _LOCKED, {"ids": ids}, ids)
+    now = {id_: one for id_, one in locked.items() if one == charges[id_]}
     matched = 0
     for pairing in sure:
         charge = now.get(pairing.charge)
@@ -249,16 +252,15 @@ async def _undo(connection: AsyncConnection, row: Any) -> None:
 async def _propose(connection: AsyncConnection, tenant_id: UUID, waiting: Sequence[Pairing]) -> None:
     ends = {"credits": [one.credit for one in waiting], "charges": [one.charge for one in waiting]}
     await connection.execute(_LAPSED, ends)
-    rows = [
-        {"tenant": tenant_id, "credit": one.credit, "charge": one.charge, "rule": one.rule.value}
-        for one in waiting
-    ]
-    if rows:
-        await connection.execute(_PROPOSED, rows)
+    rules = [one.rule.value for one in waiting]
+    await connection.execute(_PROPOSED, ends | {"tenant": tenant_id, "rules": rules})
 
 
-async def _catch_up(connection: AsyncConnection) -> None:
-    for id_ in list((await connection.execute(_BEHIND)).scalars()):
+async def _catch_up(connection: AsyncConnection, charges: Iterable[Charge]) -> None:
+    """An import writes what the bank says; what was received otherwise it does not know."""
+    behind = [one.id for one in charges if one.status in OPEN and one.received not in (0, one.paid_amount)]
+    ours = (await connection.execute(_OURS, {"ids": behind})).scalars().all() if behind else ()
+    for id_ in ours:
         charge = await _locked(connection, id_)
         await _settle(connection, charge, charge.received)
 
@@ -271,10 +273,23 @@ async def _settle(connection: AsyncConnection, charge: Charge, received: Decimal
 
 
 async def _locked(connection: AsyncConnection, id_: UUID) -> Charge:
-    row = (await connection.execute(_LOCKED, {"ids": [id_]})).one_or_none()
-    if row is None:
+    found = await _charges(connection, _LOCKED, {"ids": [id_]}, [id_])
+    if id_ not in found:
         raise Undecidable("A cobrança foi excluída do ERP.")
-    return _charge(row)
+    return found[id_]
+
+
+async def _charges(
+    connection: AsyncConnection, statement: Any, values: Mapping[str, Any], ids: Sequence[UUID] | None
+) -> dict[UUID, Charge]:
+    """With what is linked to them; `ids` where they are few."""
+    rows = (await connection.execute(statement, values)).all()
+    if ids is None:
+        found = await connection.execute(_ALL_RECEIVED)
+    else:
+        found = await connection.execute(_RECEIVED_FOR, {"ids": list(ids)})
+    received = {row[0]: row[1] for row in found}
+    return {row.id: Charge(**row._mapping, received=received.get(row.id, Decimal(0))) for row in rows}
 
 
 async def _read(connection: AsyncConnection, pairing_id: UUID) -> Any:
@@ -282,7 +297,3 @@ async def _read(connection: AsyncConnection, pairing_id: UUID) -> Any:
     if row is None:
         raise Undecidable("Não há conciliação com este id.")
     return row
-
-
-def _charge(row: Any) -> Charge:
-    return Charge(**row._mapping)

@@ -192,5 +192,5 @@ def test_a_later_run_doubles_nothing_that_an_earlier_one_paired(
 def test_of_many_that_fit_the_nearest_are_shown() -> None:
     many = [charge(n, on=DAY + timedelta(days=n % 25)) for n in range(40)]
     found = match([credit()], many)
-    assert len(found.waiting) == 20
+    assert len(found.waiting) == 10
     assert Pairing(UUID(int=1), UUID(int=1000), Rule.AMOUNT) in found.waiting
