@@ -6,7 +6,8 @@ Functions take the tenant and raise `DatabaseUnavailable`.
 
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import date
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -216,23 +217,24 @@ async def _pair(
     matched = 0
     for pairing in sure:
         charge = now.get(pairing.charge)
-        if charge is not None and await _link(connection, tenant_id, pairing, charge, BY_RULE):
-            now[charge.id] = await _locked(connection, charge.id)
+        linked = charge and await _link(connection, tenant_id, pairing, charge, BY_RULE)
+        if linked:
+            now[linked.id] = linked
             matched += 1
     return matched
 
 
 async def _link(
     connection: AsyncConnection, tenant_id: UUID, pairing: Pairing, charge: Charge, by: str
-) -> bool:
+) -> Charge | None:
+    """The charge as it is then; None where the transaction was taken meanwhile."""
     ends = {"credit": pairing.credit, "charge": pairing.charge}
     row = (await connection.execute(_LINK, ends)).one_or_none()
     if row is None:
-        return False
+        return None
     values = ends | {"tenant": tenant_id, "rule": pairing.rule.value, "before": charge.status, "by": by}
     await connection.execute(_MATCHED, values)
-    await _settle(connection, charge, charge.received + row.amount)
-    return True
+    return await _settle(connection, charge, charge.received + row.amount, row.booked_on)
 
 
 async def _undo(connection: AsyncConnection, row: Any) -> None:
@@ -262,14 +264,15 @@ async def _catch_up(connection: AsyncConnection, charges: Iterable[Charge]) -> N
     ours = (await connection.execute(_OURS, {"ids": behind})).scalars().all() if behind else ()
     for id_ in ours:
         charge = await _locked(connection, id_)
-        await _settle(connection, charge, charge.received)
+        day = (await connection.execute(_LATEST, {"id": id_})).scalar_one()
+        await _settle(connection, charge, charge.received, day)
 
 
-async def _settle(connection: AsyncConnection, charge: Charge, received: Decimal) -> None:
+async def _settle(connection: AsyncConnection, charge: Charge, received: Decimal, day: date) -> Charge:
     status, paid = settled(charge, received)
-    day = (await connection.execute(_LATEST, {"id": charge.id})).scalar_one()
     values = {"id": charge.id, "status": status, "paid": paid, "day": day}
     await connection.execute(_SETTLE, values)
+    return replace(charge, status=status, paid_amount=paid, received=received)
 
 
 async def _locked(connection: AsyncConnection, id_: UUID) -> Charge:
