@@ -109,7 +109,10 @@ def hook(monkeypatch: pytest.MonkeyPatch) -> Iterator[Hook]:
         def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the base's name
             pass
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Receiver)
+    class Server(ThreadingHTTPServer):
+        request_queue_size = 64  # of many who come at once the usual five would be let in
+
+    server = Server(("127.0.0.1", 0), Receiver)
     made.address = f"http://127.0.0.1:{server.server_port}/avisos?chave=segredo-da-url"
     monkeypatch.setenv("CLOUDTOSYS_ALLOWED_PRIVATE_HOSTS", f"127.0.0.1:{server.server_port}")
     thread = threading.Thread(target=server.serve_forever)
