@@ -23,10 +23,12 @@ lint: $(STAMP)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-# A file's tests stay together, on a PostgreSQL of their worker's; in the order of their folders, as those that
-# wait longest come early.
+# Three at a time, as two cores have time for: most tests wait. A file's tests stay together, on a PostgreSQL of
+# their worker's; in the order of their folders, as those that wait longest come early.
+TESTERS ?= 3
+
 test: $(STAMP)
-	$(BIN)/python -m pytest -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
+	$(BIN)/python -m pytest -n $(TESTERS) --dist loadfile --no-loadscope-reorder
 
 PORT_BASE ?= 4700
 
