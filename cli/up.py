@@ -257,11 +257,15 @@ def _signals() -> Iterator[None]:
     def end(_number: int, _frame: object) -> None:
         raise KeyboardInterrupt
 
-    before = signal.signal(signal.SIGTERM, end)
+    before = {
+        signal.SIGINT: signal.getsignal(signal.SIGINT),
+        signal.SIGTERM: signal.signal(signal.SIGTERM, end),
+    }
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number_, handler in before.items():
+            signal.signal(number_, handler)
 
 
 def _deaf() -> None:

@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import signal
 import uuid
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
@@ -16,9 +15,6 @@ from sqlalchemy.pool import NullPool
 from db import embedded
 from db.upgrade import upgrade
 from db.vault import Vault, generate_key
-
-# A shell's background jobs, and with them every process that tests start, would ignore Ctrl-C.
-signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @dataclass(frozen=True, slots=True)

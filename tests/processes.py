@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -154,6 +155,8 @@ def start(environment: dict[str, str], tmp_path: Path) -> Iterator[Callable[...,
     started: list[subprocess.Popen[bytes]] = []
 
     def run(*arguments: str, **more: str) -> subprocess.Popen[bytes]:
+        # Background jobs of a shell ignore Ctrl-C, and what they start would, too.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
         log = (tmp_path / f"{arguments[0]}-{len(started)}.log").open("wb")
         process = subprocess.Popen(
             [sys.executable, "-m", *arguments], env=environment | more, stdout=log, stderr=log, cwd=ROOT

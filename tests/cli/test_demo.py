@@ -15,6 +15,7 @@ import msgspec
 import psutil
 import pytest
 
+from cli.up import _deaf, _signals
 from db import embedded
 
 ROOT = Path(__file__).parents[2]
@@ -130,3 +131,11 @@ def await_runs(project: Path) -> None:
                 return
         time.sleep(1)
     raise AssertionError("the demonstration did not finish its runs")
+
+
+def test_signals_are_afterwards_as_before() -> None:
+    before = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
+    with _signals():
+        _deaf()
+        assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)] == before
