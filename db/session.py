@@ -37,6 +37,9 @@ def engine(url: str) -> AsyncEngine:
         pool_recycle=1800,
         # An error's text must not show the values that were written.
         hide_parameters=True,
+        # A statement prepared while a table was empty reads all of it for as long as the connection lives,
+        # and a first import fills the tables under its own statements.
+        connect_args={"prepare_threshold": None},
     )
 
 

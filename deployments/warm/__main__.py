@@ -11,7 +11,7 @@ import signal
 import socket
 
 from deployments.desired import POOLS
-from deployments.warm import DEFAULT_LIMIT, WarmWorker
+from deployments.warm import DEFAULT_LIMIT, WarmWorker, import_flows
 
 
 async def run(name: str, limit: int, grace: float) -> None:
@@ -38,8 +38,10 @@ def main() -> None:
     grace = float(os.environ.get("CLOUDTOSYS_GRACE_SECONDS", "20"))
     # Batches of fresh dictionaries are no cycles: collecting at the usual 700 only walks through them
     # again and took a quarter of an import; much later, and cycles of other libraries pile up.
+    import_flows()
+    gc.collect()
     gc.freeze()
-    gc.set_threshold(20_000, 5, 5)
+    gc.set_threshold(30_000, 5, 5)
     asyncio.run(run(options.name, options.limit, grace))
 
 
