@@ -228,7 +228,7 @@ async def test_a_run_is_cancelled_and_keeps_what_it_wrote(
     through: str,
 ) -> None:
     with open_shop(products=4000, variable_every=0) as shop:
-        shop.faults({"kind": "slow", "path": "^products", "delay": 0.2, "skip": 12})
+        shop.faults({"kind": "slow", "path": "^products", "delay": 2, "skip": 17})
         pair = await connect(shop)
         await prefect.apply([pair])
         start("deployments.warm")
