@@ -2,7 +2,7 @@
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from cli.output import moment
+from core.formats import moment
 from core.spec import Provider
 from db.admin import IntegrationRow
 from db.expiry import set_expiry

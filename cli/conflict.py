@@ -15,6 +15,7 @@ from cli.installation import database, orchestrator
 from cli.portuguese import command, group
 from core.entities import Entity, Trigger
 from core.errors import SyncError
+from core.formats import number
 from core.merging import Side
 from core.resolving import Choice, Decision, Typed
 from db import conflicts, resync
@@ -165,7 +166,7 @@ def resolve_all(
             only = entity.value if entity else None
             by = By(ACTOR, reason)
             done = await conflicts.settle_all(engine, owner.id, found.id, _side(use), by, entity=only)
-            print(f"{output.number(len(done.resolved))} conflitos resolvidos.")
+            print(f"{number(len(done.resolved))} conflitos resolvidos.")
             for id_, why in done.failed.items():
                 print(f"{id_}: {why}", file=sys.stderr)
             await _follow_up(engine, owner.id, done.resolved)

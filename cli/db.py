@@ -6,8 +6,8 @@ import time
 
 from cli.databases import keys
 from cli.installation import admin_url, data_folder
-from cli.output import number
 from cli.portuguese import command, group
+from core.formats import number
 from db.installation import inspect
 from db.keys import verify
 from db.session import engine

@@ -9,10 +9,12 @@ import msgspec
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from cli import output
+from cli.person import made_for_this_run
 from cli.ports import HOST, Ports, address
 from cli.up import House, guarded, print_addresses, running, stay, step
 from core.entities import Cadence, Direction, Entity, RunStatus, Trigger
 from core.errors import InstallationError
+from core.formats import number
 from db import admin, listings
 from db.session import engine
 from db.settings import read
@@ -21,6 +23,7 @@ from deployments.apply import Prefect
 from deployments.client import Api
 
 TENANT = ("Demonstração", "demo")
+PERSON = ("admin@demo.example", "Administração")
 SHOP = "Loja Demonstração"
 SIZES = {"products": 300, "categories": 40, "customers": 120, "orders": 200}
 CADENCES = {
@@ -72,13 +75,23 @@ def _demo(*, once: bool, ports: Ports) -> int:
     with running("demo", ports, sandbox=True, meanwhile=connect) as house:
         ok = asyncio.run(_run_all(pairs))
         asyncio.run(_schedule(pairs))
-        print(f"\nTudo pronto em {output.number(time.monotonic() - began, 1)} s")
+        print(f"\nTudo pronto em {number(time.monotonic() - began, 1)} s")
         house.addresses["Loja"] = address(ports.sandbox)
         house.note()
         print_addresses(house)
+        print(f"Console usuário = {PERSON[0]}  senha = {asyncio.run(_admit())}", flush=True)
         if not once:
             stay(house)
     return 0 if ok else 1
+
+
+async def _admit() -> str:
+    """A password of this start alone, for the console."""
+    database = engine(read().database_url)
+    try:
+        return await made_for_this_run(database, *PERSON)
+    finally:
+        await database.dispose()
 
 
 def _start_shop(house: House) -> Store:

@@ -16,6 +16,7 @@ from core.discovering import Rule
 from core.discovering import words as in_words
 from core.entities import Entity
 from core.errors import ConfigurationError, SyncError
+from core.formats import number
 from db import admin, discovery, listings
 from db.audit import By
 
@@ -123,9 +124,9 @@ def apply(
             return await discovery.apply(engine, owner, id_, By(admin.ACTOR, reason))
 
     done = asyncio.run(work())
-    print(f"{output.number(done.linked)} vínculos criados; a próxima execução compara os registros.")
+    print(f"{number(done.linked)} vínculos criados; a próxima execução compara os registros.")
     if done.passed:
-        print(f"{output.number(done.passed)} deixados: vinculados ou excluídos desde a descoberta.")
+        print(f"{number(done.passed)} deixados: vinculados ou excluídos desde a descoberta.")
 
 
 @command(app)
@@ -159,7 +160,7 @@ def dismiss(
             owner = await chosen.tenant(engine, tenant)
             return await discovery.dismiss(engine, owner.id, proposal, By(admin.ACTOR, reason))
 
-    print(f"{output.number(asyncio.run(work()))} descartadas.")
+    print(f"{number(asyncio.run(work()))} descartadas.")
 
 
 async def _discover(

@@ -279,7 +279,7 @@ def _set_status(integration: str, tenant: str, status: IntegrationStatus) -> Non
         async with database() as engine:
             found = await _find(engine, tenant, integration)
             await admin.set_status(engine, found, status)
-            print(f"Integração {found.name}: {words.STATUS_LABELS[status]}.")
+            print(f"Integração {found.name}: {status.label}.")
             await follow_up(engine)
 
     asyncio.run(work())
@@ -297,7 +297,7 @@ async def _find(engine: AsyncEngine, tenant: str, integration: str) -> admin.Int
 
 def _row(row: admin.IntegrationRow) -> dict[str, object]:
     return asdict(row) | {
-        "status_label": words.STATUS_LABELS[row.status],
+        "status_label": row.status.label,
         "direction_label": row.direction.label,
     }
 

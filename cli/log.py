@@ -17,6 +17,7 @@ from cli.logs import address
 from cli.portuguese import command, group
 from core.actor import OPERATOR
 from core.errors import ConfigurationError
+from core.formats import number
 from core.versions import versions
 from db.dossier import LogUnknown, Setting, export_log
 from db.listings import provider_of
@@ -44,7 +45,7 @@ def resolve(
             return await resolve_log(engine, OPERATOR, owner.id, log, reason)
 
     count = asyncio.run(work())
-    print(f"Log {log} marcado como resolvido; registros em aberto: {output.number(count)}.")
+    print(f"Log {log} marcado como resolvido; registros em aberto: {number(count)}.")
 
 
 @command(app)

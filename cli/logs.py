@@ -12,6 +12,7 @@ from cli import chosen, output, words
 from cli.installation import database
 from cli.portuguese import command, group
 from core.entities import Direction, Entity, RunStatus
+from core.formats import moment, number
 from db import listings
 from db.settings import read
 
@@ -157,11 +158,11 @@ def _lines(rows: list[listings.Row], as_json: bool) -> None:
             output.print_json_line(row)
             continue
         counts = (
-            f"total {output.number(row['processed'])}, sucesso {output.number(row['success'])}, "
-            f"erros {output.number(row['errors'])}, ignorados {output.number(row['skipped'])}"
+            f"total {number(row['processed'])}, sucesso {number(row['success'])}, "
+            f"erros {number(row['errors'])}, ignorados {number(row['skipped'])}"
         )
         line = (
-            f"{output.moment(row['started_at'])}  {row['integration']} · {row['entity_label']} · "
+            f"{moment(row['started_at'])}  {row['integration']} · {row['entity_label']} · "
             f"{row['direction_label']}  {row['status_label']}  {counts}  {row['message']}"
         )
         print(line.rstrip(), flush=True)

@@ -21,6 +21,7 @@ COMMANDS = {
     "db": ("cli.db", "Banco de dados."),
     "providers": ("cli.providers", "Sistemas externos que podem ser conectados."),
     "tenant": ("cli.tenant", "Tenants (empresas)."),
+    "person": ("cli.person", "Pessoas que entram no console, e o que podem em cada tenant."),
     "integration": ("cli.integration", "Integrações: contas conectadas de sistemas externos."),
     "pair": ("cli.pair", "Pares: integração × entidade × direção, com sua frequência."),
     "run": ("cli.run", "Executa um par agora."),

@@ -12,6 +12,7 @@ from cli.installation import database
 from cli.portuguese import command, group
 from core.entities import Direction, Entity
 from core.errors import ConfigurationError
+from core.formats import number
 from core.ports import VARIANTS
 from db import listings, mappings, resync
 from db.admin import ACTOR
@@ -242,7 +243,7 @@ def orphans(
 
     done = asyncio.run(work())
     if isinstance(done, int):
-        print(f"{output.number(done)} {'órfãos confirmados' if confirm else 'mapeamentos liberados'}.")
+        print(f"{number(done)} {'órfãos confirmados' if confirm else 'mapeamentos liberados'}.")
         return
     columns = {"id": "Mapeamento", **COLUMNS, "missing_at": "Não visto desde"}
     output.show([_row(row) for row in done], columns, as_json=as_json, empty="Nada espera decisão.")

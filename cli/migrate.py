@@ -16,6 +16,7 @@ from cli.installation import database, orchestrator
 from cli.portuguese import command, group
 from core.entities import Direction, Entity
 from core.errors import ConfigurationError
+from core.formats import number
 from db import admin, legacy, listings
 from db.audit import By
 from db.settings import read
@@ -261,7 +262,7 @@ def _row(found: Preview) -> dict[str, Any]:
 
 
 def _said(row: dict[str, Any]) -> str:
-    counts = {name: output.number(row["counts"].get(name, 0)) for name in COUNTED}
+    counts = {name: number(row["counts"].get(name, 0)) for name in COUNTED}
     mark = "" if row["applied"] else "SIMULAÇÃO, nada foi gravado. "
     lines = [
         f"{mark}Migração {row['migration_id']}: {counts['created']} criados, {counts['updated']} "

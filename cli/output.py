@@ -5,15 +5,14 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import msgspec
 from rich.console import Console
 from rich.table import Table
 
 from core.errors import SyncError
+from core.formats import moment, number
 
-ZONE = ZoneInfo("America/Sao_Paulo")
 PIPED_WIDTH = 10_000
 """Columns where the output is no terminal: in a file or a pipe a row is one line, however long."""
 
@@ -68,16 +67,6 @@ def cell(value: Any) -> str:
         case _:
             text = str(value)
     return text
-
-
-def number(value: float | Decimal, places: int = 0) -> str:
-    """1.234,56"""
-    return f"{value:,.{places}f}".translate(str.maketrans(",.", ".,"))
-
-
-def moment(value: datetime) -> str:
-    """24/11/2026 14:05 in São Paulo."""
-    return value.astimezone(ZONE).strftime("%d/%m/%Y %H:%M")
 
 
 def confirmed(question: str) -> bool:

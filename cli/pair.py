@@ -123,7 +123,7 @@ def _change(
             )
             state = "ligado" if (pair.enabled if enabled is None else enabled) else "desligado"
             rhythm = (cadence or pair.cadence).label
-            conflict = words.POLICY_LABELS[choice or pair.policy]
+            conflict = (choice or pair.policy).label
             two_way = f"; em conflito: {conflict}" if pair.direction is Direction.BOTH else ""
             print(f"{found.name} · {entity.label} · {pair.direction.label}: {state}, {rhythm}{two_way}.")
             await follow_up(engine)
@@ -136,6 +136,6 @@ def _row(row: admin.PairRow) -> output.Row:
         "entity_label": row.entity.label,
         "direction_label": row.direction.label,
         "cadence_label": row.cadence.label,
-        "policy_label": words.POLICY_LABELS[row.policy] if row.direction is Direction.BOTH else "",
-        "status_label": words.STATUS_LABELS[row.status],
+        "policy_label": row.policy.label if row.direction is Direction.BOTH else "",
+        "status_label": row.status.label,
     }

@@ -3,9 +3,10 @@
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from cli import output
+from core.formats import number
 from core.probe import ProbeResult, checked, probe
 from db import admin
-from db.settings import read
+from db.settings import Environment, read
 from db.vault import from_environment
 from providers.registry import get
 from tasks.connection import Account, connected, read_settings
@@ -13,19 +14,24 @@ from tasks.connection import Account, connected, read_settings
 
 async def run(engine: AsyncEngine, integration: admin.IntegrationRow, *, as_json: bool) -> bool:
     """Print the result; whether the connection works. Raises `ConfigurationError`."""
-    account = account_of(integration)
-    provider, environment = get(integration.provider), read()
-    if provider.by_migration:
-        secrets = await read_settings(engine, from_environment(environment), account)
-        result = await checked(provider, secrets)
-    else:
-        async with connected(environment, engine, account) as connection:
-            result = await probe(connection.provider, connection.settings, connection.http)
+    result = await probed(read(), engine, integration)
     if as_json:
         output.print_json(_row(result))
     else:
         _print(result)
     return result.ok
+
+
+async def probed(
+    environment: Environment, engine: AsyncEngine, integration: admin.IntegrationRow
+) -> ProbeResult:
+    """Raises `ConfigurationError`; what the external system answers is part of the result."""
+    account, provider = account_of(integration), get(integration.provider)
+    if provider.by_migration:
+        settings = await read_settings(engine, from_environment(environment), account)
+        return await checked(provider, settings)
+    async with connected(environment, engine, account) as connection:
+        return await probe(connection.provider, connection.settings, connection.http)
 
 
 def account_of(integration: admin.IntegrationRow) -> Account:
@@ -59,7 +65,7 @@ def _row(result: ProbeResult) -> output.Row:
 
 
 def _print(result: ProbeResult) -> None:
-    print(f"{'OK' if result.ok else 'Falhou'}: {result.message} ({output.number(result.seconds, 2)} s)")
+    print(f"{'OK' if result.ok else 'Falhou'}: {result.message} ({number(result.seconds, 2)} s)")
     if result.advice:
         print(f"Causa: {result.advice.cause}\nSolução: {result.advice.remedy}")
     for check in result.checks:

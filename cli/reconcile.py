@@ -10,6 +10,7 @@ from typer import Argument, Option
 from cli import chosen, output, words
 from cli.installation import database
 from cli.portuguese import command, group
+from core.formats import number
 from core.reconciling import Rule
 from db import reconciliation
 from db.admin import ACTOR
@@ -69,10 +70,7 @@ def apply(tenant: words.Tenant = "") -> None:
             return await reconciliation.reconcile(engine, owner.id)
 
     done = asyncio.run(work())
-    print(
-        f"{output.number(done.matched)} lançamentos conciliados,"
-        f" {output.number(done.waiting)} aguardam uma pessoa."
-    )
+    print(f"{number(done.matched)} lançamentos conciliados, {number(done.waiting)} aguardam uma pessoa.")
 
 
 @command(app)
@@ -105,8 +103,8 @@ def _labels(row: dict[str, Any]) -> dict[str, str]:
     return {
         "booked": _day(row["booked_on"]),
         "due": _day(row["due_on"]),
-        "received_label": output.number(row["received"], 2),
-        "amount_label": output.number(row["amount"], 2),
+        "received_label": number(row["received"], 2),
+        "amount_label": number(row["amount"], 2),
         "rule_label": Rule(row["rule"]).label,
         "state_label": words.PAIRING_STATES[row["state"]],
     }

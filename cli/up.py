@@ -14,10 +14,11 @@ import httpx
 
 from cli import databases, state
 from cli.installation import data_folder
-from cli.output import number, print_error
+from cli.output import print_error
 from cli.ports import Ports, address, claim
 from cli.processes import Processes
 from core.errors import InstallationError, SyncError
+from core.formats import number
 from db.session import engine
 from deployments import server
 from deployments.apply import Prefect

@@ -2,32 +2,60 @@
 
 import argparse
 import asyncio
+import os
 import sys
 from functools import partial
 
 import uvicorn
 
-from cli.ports import DEFAULT_BASE, HOST
+from cli.ports import DEFAULT_BASE, HOST, address
+from cli.probe import account_of, probed
 from core.errors import ConfigurationError, SyncError
-from db.figures import figures, last_success
+from db.admin import IntegrationRow
 from db.session import engine
-from db.settings import read
+from db.settings import Environment, read
+from db.vault import from_environment
+from deployments.apply import Prefect
 from deployments.client import Api, moment
 from deployments.desired import pool
+from tasks import consent
 from web.app import create
 from web.pulse import Pulse
+from web.wiring import Wiring
 
 
 async def serve(port: int) -> None:
     """Until SIGTERM. Raises `ConfigurationError` when the environment is not complete."""
-    database = engine(read().database_url)
+    environment = read()
     async with Api.from_environment() as api:
-        app = create(partial(figures, database), partial(last_success, database), partial(pulse, api))
+        wiring = wired(environment, api, os.environ.get("CLOUDTOSYS_PUBLIC_URL") or address(port))
         settings = uvicorn.Config(
-            app, host=HOST, port=port, log_level="warning", server_header=False, access_log=False
+            create(wiring), host=HOST, port=port, log_level="warning", server_header=False, access_log=False
         )
         await uvicorn.Server(settings).serve()
-    await database.dispose()
+        await wiring.engine.dispose()
+
+
+def wired(environment: Environment, api: Api, public_url: str) -> Wiring:
+    database = engine(environment.database_url)
+
+    async def ask(integration: IntegrationRow, redirect_uri: str) -> str:
+        return await consent.begin(environment, database, account_of(integration), redirect_uri)
+
+    async def take(integration: IntegrationRow, returned_to: str, by: str) -> None:
+        await consent.finish(environment, database, account_of(integration), returned_to, by)
+
+    return Wiring(
+        engine=database,
+        vault=from_environment(environment),
+        environment=environment,
+        orchestrator=Prefect(api, database),
+        take_pulse=partial(pulse, api),
+        probe=partial(probed, environment, database),
+        ask_consent=ask,
+        take_consent=take,
+        public_url=public_url.rstrip("/"),
+    )
 
 
 async def pulse(api: Api) -> Pulse:

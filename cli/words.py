@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Annotated, TypeVar
-from zoneinfo import ZoneInfo
 
 from typer import Argument, BadParameter, Option
 
@@ -12,15 +11,13 @@ from core.entities import (
     ConflictPolicy,
     Direction,
     Entity,
-    IntegrationStatus,
     Matching,
     RunStatus,
 )
+from core.formats import ZONE
 from core.ports import VARIANTS
 
 Word = TypeVar("Word")
-
-ZONE = ZoneInfo("America/Sao_Paulo")
 
 ENTITIES = {
     "produtos": Entity.PRODUCTS,
@@ -59,19 +56,6 @@ MATCHINGS = {
     "id": Matching.ID,
     "campo": Matching.CUSTOM_FIELD,
 } | {matching.value: matching for matching in Matching}
-POLICY_LABELS = {
-    ConflictPolicy.ERP_WINS: "vence o ERP",
-    ConflictPolicy.EXTERNAL_WINS: "vence o externo",
-    ConflictPolicy.NEWEST: "vence o mais recente",
-    ConflictPolicy.ASK: "perguntar",
-}
-STATUS_LABELS = {
-    IntegrationStatus.ACTIVE: "ativa",
-    IntegrationStatus.PAUSED: "pausada",
-    IntegrationStatus.ERROR: "com erro",
-    IntegrationStatus.DISABLED: "desativada",
-}
-
 PROPOSAL_STATES = {state: state for state in ("matched", "ambiguous", "unmatched", "applied", "dismissed")}
 
 

@@ -51,6 +51,18 @@ class Trigger(StrEnum):
     WEBHOOK = "webhook"
     REPROCESS = "reprocess"
 
+    @property
+    def label(self) -> str:
+        return _TRIGGER_LABELS[self]
+
+
+_TRIGGER_LABELS = {
+    Trigger.SCHEDULE: "agenda",
+    Trigger.MANUAL: "manual",
+    Trigger.WEBHOOK: "webhook",
+    Trigger.REPROCESS: "reprocesso",
+}
+
 
 class RequestKind(StrEnum):
     """What a run is asked to do beyond its own scan."""
@@ -115,6 +127,18 @@ class IntegrationStatus(StrEnum):
     ERROR = "error"
     DISABLED = "disabled"
 
+    @property
+    def label(self) -> str:
+        return _STATUS_LABELS[self]
+
+
+_STATUS_LABELS = {
+    IntegrationStatus.ACTIVE: "ativa",
+    IntegrationStatus.PAUSED: "pausada",
+    IntegrationStatus.ERROR: "com erro",
+    IntegrationStatus.DISABLED: "desativada",
+}
+
 
 class RunStatus(StrEnum):
     """Status of a sync log. The manual's four, and the ways a run can end without having failed."""
@@ -128,6 +152,22 @@ class RunStatus(StrEnum):
     CANCELLED = "cancelled"
     INTERRUPTED = "interrupted"  # the worker died; the next run goes on from the cursor
 
+    @property
+    def label(self) -> str:
+        return _RUN_LABELS[self]
+
+
+_RUN_LABELS = {
+    RunStatus.RUNNING: "executando",
+    RunStatus.SUCCESS: "sucesso",
+    RunStatus.PARTIAL: "parcial",
+    RunStatus.ERROR: "erro",
+    RunStatus.DEFERRED: "adiada",
+    RunStatus.SKIPPED: "ignorada",
+    RunStatus.CANCELLED: "cancelada",
+    RunStatus.INTERRUPTED: "interrompida",
+}
+
 
 class Matching(StrEnum):
     """How a record without mapping finds its counterpart (manual 4.3)."""
@@ -136,9 +176,25 @@ class Matching(StrEnum):
     ID = "id"
     CUSTOM_FIELD = "custom_field"
 
+    @property
+    def label(self) -> str:
+        return {"sku": "SKU ou código", "id": "ID", "custom_field": "campo personalizado"}[self.value]
+
 
 class ConflictPolicy(StrEnum):
     ERP_WINS = "erp_wins"
     EXTERNAL_WINS = "external_wins"
     NEWEST = "newest"
     ASK = "ask"
+
+    @property
+    def label(self) -> str:
+        return _POLICY_LABELS[self]
+
+
+_POLICY_LABELS = {
+    ConflictPolicy.ERP_WINS: "vence o ERP",
+    ConflictPolicy.EXTERNAL_WINS: "vence o externo",
+    ConflictPolicy.NEWEST: "vence o mais recente",
+    ConflictPolicy.ASK: "perguntar",
+}

@@ -4,6 +4,7 @@ SyncError
   ConfigurationError   a setting is missing or refused      entity off, operator told, no retry
     AddressRefused     the address is private or malformed
     InstallationError  our own environment or a service of ours
+    Absent             this tenant has nothing with that id
   AuthenticationError  401, invalid_grant                   integration needs reconnecting
   AuthorizationError   403                                  that entity off, others go on
   NotFoundError        404                                  endpoint moved or record gone
@@ -102,6 +103,14 @@ class InstallationError(ConfigurationError):
         "Instalação incompleta",
         "Uma variável de ambiente, um arquivo ou um processo da instalação falta ou não está como deveria.",
         "Corrija o que a mensagem indica e repita; docs/operacao.md descreve cada variável e processo.",
+    )
+
+
+class Absent(ConfigurationError):
+    advice = Advice(
+        "Não encontrado",
+        "O registro não existe neste tenant, ou passou do prazo de guarda.",
+        "Volte à lista e procure de novo.",
     )
 
 

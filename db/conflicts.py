@@ -15,7 +15,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from core.entities import Entity
-from core.errors import Advice, ConfigurationError, SyncError
+from core.errors import Absent, Advice, ConfigurationError, SyncError
 from core.hashing import canonical
 from core.merging import Side
 from core.records import Record
@@ -67,7 +67,7 @@ _FIRST = UUID(int=0)
 _PAGE = 500
 
 
-class ConflictUnknown(ConfigurationError):
+class ConflictUnknown(Absent):
     advice = Advice(
         "Conflito não encontrado",
         "O id não é de um conflito deste tenant, ou ele já foi resolvido.",

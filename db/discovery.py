@@ -16,7 +16,7 @@ from uuid_utils.compat import uuid7
 
 from core.discovering import RULES, Findings, Rule
 from core.entities import Entity
-from core.errors import Advice, ConfigurationError, SyncError
+from core.errors import Absent, Advice, ConfigurationError, SyncError
 from db import audit, mappings
 from db.audit import By
 from db.session import tenant_transaction
@@ -137,7 +137,7 @@ class Superseded(SyncError):
     )
 
 
-class ProposalUnknown(ConfigurationError):
+class ProposalUnknown(Absent):
     advice = Advice(
         "Proposta não encontrada",
         "O id não é de uma descoberta ou proposta deste tenant, ou ela já foi decidida.",

@@ -15,7 +15,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from core.actor import Actor
-from core.errors import Advice, ConfigurationError
+from core.errors import Absent, Advice
 from core.redaction import Redactor
 from db import audit
 from db.audit import By
@@ -46,7 +46,7 @@ _FIRST = UUID(int=0)
 Row = dict[str, Any]
 
 
-class LogUnknown(ConfigurationError):
+class LogUnknown(Absent):
     advice = Advice(
         "Log desconhecido",
         "O log não existe neste tenant, ou passou do prazo de guarda.",

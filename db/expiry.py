@@ -7,16 +7,15 @@ from collections import defaultdict
 from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
-from zoneinfo import ZoneInfo
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from core.formats import moment
 from db.alarms import CREDENTIAL_EXPIRED, CREDENTIAL_EXPIRING, keep_alarms
 from db.session import system_transaction, tenant_transaction
 
 DAYS = 14
-ZONE = ZoneInfo("America/Sao_Paulo")
 
 _ENDING = text(
     "SELECT i.id, c.name, c.expires_at, c.expires_at <= now() AS over FROM sync.credential c"
@@ -50,8 +49,7 @@ async def check_credentials(engine: AsyncEngine) -> int:
     }
     for row in rows:
         kind, verb = (CREDENTIAL_EXPIRED, "venceu") if row.over else (CREDENTIAL_EXPIRING, "vence")
-        at = row.expires_at.astimezone(ZONE)
-        ends[kind][row.id].append(f"{row.name} {verb} em {at:%d/%m/%Y %H:%M}")
+        ends[kind][row.id].append(f"{row.name} {verb} em {moment(row.expires_at)}")
     opened = 0
     for kind, found in ends.items():
         messages = {

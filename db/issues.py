@@ -13,7 +13,7 @@ import msgspec
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from core.errors import Advice, ConfigurationError
+from core.errors import Absent, Advice
 from db.session import tenant_transaction
 from db.vault import Vault
 
@@ -60,7 +60,7 @@ _PAIRS = text(
 _PAYLOAD = text("SELECT payload FROM sync.issue WHERE id = :id AND payload IS NOT NULL")
 
 
-class IssueUnknown(ConfigurationError):
+class IssueUnknown(Absent):
     advice = Advice(
         "Issue desconhecida",
         "Não há issue com este id neste tenant, ou ela passou do prazo de guarda.",

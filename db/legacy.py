@@ -17,7 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from uuid_utils.compat import uuid7
 
 from core.entities import Entity
-from core.errors import ConfigurationError
+from core.errors import Absent, ConfigurationError
 from core.ports import Counts, Issue
 from db import audit
 from db.session import system_transaction, tenant_transaction
@@ -204,7 +204,7 @@ async def read(engine: AsyncEngine, migration_id: UUID) -> Migration:
     async with system_transaction(engine) as connection:
         tenant = (await connection.execute(_TENANT, {"id": migration_id})).scalar()
     if tenant is None:
-        raise ConfigurationError("Não há migração com este id: crie uma com `cloudtosys migrate-legacy`.")
+        raise Absent("Não há migração com este id: crie uma com `cloudtosys migrate-legacy`.")
     async with tenant_transaction(engine, tenant) as connection:
         return _migration((await connection.execute(_READ, {"id": migration_id})).one())
 

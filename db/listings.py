@@ -13,20 +13,10 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from core.entities import Entity, RunStatus
-from core.errors import ConfigurationError
+from core.errors import Absent
 from db.session import system_transaction, tenant_transaction
 
 POLL_SECONDS = 0.2
-STATUS_LABELS = {
-    RunStatus.RUNNING: "em execução",
-    RunStatus.SUCCESS: "sucesso",
-    RunStatus.PARTIAL: "parcial",
-    RunStatus.ERROR: "erro",
-    RunStatus.DEFERRED: "adiada",
-    RunStatus.SKIPPED: "ignorada",
-    RunStatus.CANCELLED: "cancelada",
-    RunStatus.INTERRUPTED: "interrompida",
-}
 _LOG_COLUMNS = (
     "l.id, l.integration_id, i.name AS integration, l.entity, l.direction, l.status, l.initiated_by,"
     " l.started_at, l.ended_at, CAST(l.duration_seconds AS float8) AS seconds, l.processed, l.success,"
@@ -134,11 +124,11 @@ async def provider_of(engine: AsyncEngine, tenant_id: UUID, log_id: UUID) -> tup
 
 
 async def log(engine: AsyncEngine, tenant_id: UUID, log_id: UUID) -> Row:
-    """One log. Raises `ConfigurationError` for one that does not exist."""
+    """One log. Raises `Absent` for one that does not exist."""
     async with tenant_transaction(engine, tenant_id) as connection:
         row = (await connection.execute(_LOG, {"log": log_id})).one_or_none()
     if row is None:
-        raise ConfigurationError(f"Não há log {log_id}.")
+        raise Absent(f"Não há log {log_id}.")
     return _labelled(dict(row._mapping))
 
 
@@ -210,4 +200,4 @@ async def proposals(
 
 
 def _labelled(row: Row) -> Row:
-    return row | {"status_label": STATUS_LABELS[RunStatus(row["status"])]}
+    return row | {"status_label": RunStatus(row["status"]).label}

@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from uuid_utils.compat import uuid7
 
 from core.entities import Entity
-from core.errors import Advice, ConfigurationError, ConflictError
+from core.errors import Absent, Advice, ConfigurationError, ConflictError
 from core.ports import VARIANTS
 from db import audit, orphans
 from db.audit import By
@@ -120,7 +120,7 @@ class RecordUnknown(ConfigurationError):
     )
 
 
-class MappingUnknown(ConfigurationError):
+class MappingUnknown(Absent):
     advice = Advice(
         "Mapeamento não encontrado",
         "O id não é de um mapeamento deste tenant, ou ele já foi excluído.",

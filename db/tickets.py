@@ -18,12 +18,11 @@ from uuid_utils.compat import uuid7
 
 from core.actor import Actor
 from core.entities import Direction, Entity, RunStatus
-from core.errors import ConfigurationError
+from core.errors import Absent, ConfigurationError
 from core.personal import scrub, scrubbed, without_people
 from db import audit
 from db.audit import By
 from db.dossier import Row, Setting, issues, open_dossier
-from db.listings import STATUS_LABELS
 from db.notices import Notice, announce
 from db.session import tenant_transaction
 from db.vault import Vault
@@ -141,7 +140,7 @@ async def close_ticket(engine: AsyncEngine, actor: Actor, tenant_id: UUID, numbe
     actor.require_edit()
     async with tenant_transaction(engine, tenant_id) as connection:
         if (await connection.execute(_CLOSE, {"number": number})).rowcount == 0:
-            raise ConfigurationError(f"Não há ticket aberto com o número {number}.")
+            raise Absent(f"Não há ticket aberto com o número {number}.")
         await audit.record(connection, tenant_id, By(actor.name), "ticket.close", number)
 
 
@@ -188,4 +187,4 @@ def _versions(versions: Mapping[str, Any]) -> str:
 
 
 def _status(log: Row) -> str:
-    return STATUS_LABELS[RunStatus(log["status"])]
+    return RunStatus(log["status"]).label

@@ -1,1 +1,1 @@
-"""The console and the webhook receiver; today health and metrics."""
+"""The console and the webhook receiver."""

@@ -1,47 +1,53 @@
-"""The web process: `/health` for whoever watches, `/metrics` for Prometheus. No secrets in either."""
+"""The web process: the console's pages, `/health` for whoever watches, `/metrics` for Prometheus."""
 
-from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 
 import msgspec
-from fastapi import FastAPI, Response
+from fastapi import APIRouter, Depends, FastAPI, Response
 
 from core.errors import DatabaseUnavailable
-from db.figures import Figures
-from web import metrics
+from db.figures import figures, last_success
+from web import assets, hub, metrics, refusals, sign_in
+from web.access import Wired, may
 from web.headers import SecurityHeaders
 from web.health import judge
-from web.pulse import TakePulse
+from web.wiring import Wiring
 
-ReadFigures = Callable[[], Awaitable[Figures]]
-LastSuccess = Callable[[], Awaitable[datetime | None]]
+watched = APIRouter(include_in_schema=False)
 
 
-def create(read_figures: ReadFigures, last_success: LastSuccess, take_pulse: TakePulse) -> FastAPI:
-    """The application. Both readers raise `DatabaseUnavailable`; the wiring is in cli/web.py."""
+def create(wiring: Wiring) -> FastAPI:
+    """The application; the wiring is made in cli/web.py."""
     app = FastAPI(title="CloudToSys Integrações", docs_url=None, redoc_url=None, openapi_url=None)
+    app.state.wiring = wiring
     app.add_middleware(SecurityHeaders)
-
-    @app.get("/health")
-    async def health() -> Response:
-        """200 when database, Prefect and a worker are there, else 503 with the same body."""
-        try:
-            last, database = await last_success(), True
-        except DatabaseUnavailable:
-            last, database = None, False
-        pulse, now = await take_pulse(), datetime.now(UTC)
-        well, body = judge(pulse, now, database=database, last_success_at=last)
-        return Response(
-            msgspec.json.encode(body), status_code=200 if well else 503, media_type="application/json"
-        )
-
-    @app.get("/metrics")
-    async def figures() -> Response:
-        """Prometheus text; still an answer while the database is away."""
-        try:
-            found = await read_figures()
-        except DatabaseUnavailable:
-            found = None
-        return Response(metrics.render(found), headers={"Content-Type": metrics.CONTENT_TYPE})
-
+    refusals.install(app)
+    for router in (watched, assets.router, sign_in.open_router, sign_in.router):
+        app.include_router(router)
+    for router in (hub.router,):
+        app.include_router(router, include_in_schema=False, dependencies=[Depends(may)])
     return app
+
+
+@watched.get("/health")
+async def health(wired: Wired) -> Response:
+    """200 when database, Prefect and a worker are there, else 503 with the same body."""
+    try:
+        last, database = await last_success(wired.engine), True
+    except DatabaseUnavailable:
+        last, database = None, False
+    pulse, now = await wired.take_pulse(), datetime.now(UTC)
+    well, body = judge(pulse, now, database=database, last_success_at=last)
+    return Response(
+        msgspec.json.encode(body), status_code=200 if well else 503, media_type="application/json"
+    )
+
+
+@watched.get("/metrics")
+async def measures(wired: Wired) -> Response:
+    """Prometheus text; still an answer while the database is away. Neither holds a secret."""
+    try:
+        found = await figures(wired.engine)
+    except DatabaseUnavailable:
+        found = None
+    return Response(metrics.render(found), headers={"Content-Type": metrics.CONTENT_TYPE})

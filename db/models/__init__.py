@@ -22,6 +22,7 @@ from db.models.legacy import legacy_file, legacy_file_part, migration, migration
 from db.models.notices import channel, notice, notice_delivery
 from db.models.reconciliation import reconciliation
 from db.models.runs import alarm, issue, record_override, run_request, scan_page, support_ticket, sync_log
+from db.models.sign_in import api_key, session, sign_in_failure
 from db.models.sync import (
     audit_log,
     conflict,
@@ -42,6 +43,7 @@ from db.models.sync import (
 __all__ = [
     "address",
     "alarm",
+    "api_key",
     "audit_log",
     "bank_transaction",
     "branch",
@@ -79,7 +81,9 @@ __all__ = [
     "record_override",
     "run_request",
     "scan_page",
+    "session",
     "shipment",
+    "sign_in_failure",
     "stock_level",
     "support_ticket",
     "sync_log",

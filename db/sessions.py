@@ -1,0 +1,99 @@
+"""Who is signed in. A session's token is in the browser alone; the row keeps its hash.
+
+Every function raises `DatabaseUnavailable`.
+"""
+
+import hashlib
+import secrets
+from dataclasses import dataclass
+from datetime import timedelta
+from uuid import UUID
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from db.people import Workplace, workplaces
+from db.session import system_transaction
+
+IDLE = timedelta(minutes=30)
+LONGEST = timedelta(hours=12)
+TOUCH_SECONDS = 60
+AGENT_CHARACTERS = 200
+
+_OPEN = text(
+    "INSERT INTO sync.session (token_hash, user_id, tenant_id, agent) VALUES (:token, :user, :tenant, :agent)"
+)
+_READ = text(
+    "SELECT s.user_id, s.tenant_id, u.name, u.email, u.is_operator,"
+    " s.seen_at < now() - make_interval(secs => :touch) AS stale"
+    " FROM sync.session s JOIN sync.user u ON u.id = s.user_id"
+    " WHERE s.token_hash = :token AND u.disabled_at IS NULL"
+    " AND s.seen_at > now() - CAST(:idle AS interval) AND s.created_at > now() - CAST(:longest AS interval)"
+)
+_TOUCH = text("UPDATE sync.session SET seen_at = now() WHERE token_hash = :token")
+_TENANT = text("UPDATE sync.session SET tenant_id = :tenant WHERE token_hash = :token")
+_CLOSE = text("DELETE FROM sync.session WHERE token_hash = :token")
+_CLOSE_OTHERS = text("DELETE FROM sync.session WHERE user_id = :user AND token_hash <> :token")
+_PURGE = text(
+    "DELETE FROM sync.session WHERE seen_at < now() - CAST(:idle AS interval)"
+    " OR created_at < now() - CAST(:longest AS interval)"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class SignedIn:
+    """`tenant_id` is the chosen one of `workplaces`, None where there is none."""
+
+    user_id: UUID
+    name: str
+    email: str
+    is_operator: bool
+    tenant_id: UUID | None
+    workplaces: tuple[Workplace, ...]
+
+
+async def open_(engine: AsyncEngine, user_id: UUID, tenant_id: UUID | None, agent: str) -> str:
+    """The new session's token, 256 random bits."""
+    token = secrets.token_urlsafe(32)
+    async with system_transaction(engine) as connection:
+        await connection.execute(_PURGE, {"idle": IDLE, "longest": LONGEST})
+        values = {"token": _hash(token), "user": user_id, "tenant": tenant_id}
+        await connection.execute(_OPEN, values | {"agent": agent[:AGENT_CHARACTERS]})
+    return token
+
+
+async def read(engine: AsyncEngine, token: str) -> SignedIn | None:
+    """None for a session that ended, or of somebody who was disabled since."""
+    values = {"token": _hash(token), "idle": IDLE, "longest": LONGEST, "touch": TOUCH_SECONDS}
+    async with system_transaction(engine) as connection:
+        row = (await connection.execute(_READ, values)).one_or_none()
+        if row is None:
+            return None
+        if row.stale:
+            await connection.execute(_TOUCH, {"token": _hash(token)})
+        places = await workplaces(connection, row.user_id, operator=row.is_operator)
+    chosen = next((place.id for place in places if place.id == row.tenant_id), None)
+    first = places[0].id if places else None
+    return SignedIn(row.user_id, row.name, row.email, row.is_operator, chosen or first, tuple(places))
+
+
+async def choose(engine: AsyncEngine, token: str, tenant_id: UUID) -> None:
+    """The tenant that this session works in from now on; whether it may is asked at every reading."""
+    async with system_transaction(engine) as connection:
+        await connection.execute(_TENANT, {"token": _hash(token), "tenant": tenant_id})
+
+
+async def close(engine: AsyncEngine, token: str) -> None:
+    async with system_transaction(engine) as connection:
+        await connection.execute(_CLOSE, {"token": _hash(token)})
+
+
+async def close_others(engine: AsyncEngine, user_id: UUID, token: str) -> int:
+    """How many other sessions of the person were ended."""
+    async with system_transaction(engine) as connection:
+        closed = await connection.execute(_CLOSE_OTHERS, {"user": user_id, "token": _hash(token)})
+        return closed.rowcount
+
+
+def _hash(token: str) -> bytes:
+    return hashlib.sha256(token.encode()).digest()
