@@ -23,8 +23,8 @@ ONLY_IN = {
     "sqlalchemy": {"db", "tasks", "deployments"},
     "fastapi": {"web"},
 }
-SOURCES = {"providers/legacy/tables.py"}
-"""Where SQLAlchemy reaches the external system itself."""
+SOURCES = {"providers/legacy/tables.py", "web/wiring.py"}
+"""Where SQLAlchemy reaches the external system itself, and the type of the engine that the console passes on."""
 LONGEST_FILE = 400
 
 
