@@ -24,7 +24,7 @@ ONLY_IN = {
     "fastapi": {"web"},
 }
 SOURCES = {"providers/legacy/tables.py", "web/wiring.py"}
-"""Where SQLAlchemy reaches the external system itself, and the type of the engine that the console passes on."""
+"""Where SQLAlchemy reaches the external system itself, and the engine's type that the console passes on."""
 LONGEST_FILE = 400
 
 
