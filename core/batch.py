@@ -102,7 +102,8 @@ class Job:
     committed.
 
     For imports: `chosen` are the records of a run that reads no list, `failed` those that a normal run tries
-    again at its end; `window` bounds a backfill.
+    again at its end; `window` bounds a backfill. `hinted`: a webhook named the chosen ones, and what it named
+    may be nothing of ours.
     """
 
     __slots__ = (
@@ -120,6 +121,7 @@ class Job:
         "failed",
         "force",
         "full",
+        "hinted",
         "in_hand",
         "intents",
         "isolating",
@@ -193,6 +195,7 @@ class Job:
         self.window: Window | None = None
         self.overrides: Mapping[str, Override] = {}
         self.force = False
+        self.hinted = False
         self.done = False
 
     @property

@@ -18,7 +18,7 @@ class Capability:
 
 
 def capabilities(provider: Provider) -> Iterator[Capability]:
-    told = set(provider.webhooks.topics.values()) if provider.webhooks else set()
+    told = provider.webhooks.entities if provider.webhooks else frozenset()
     for entity, resource in provider.resources.items():
         offered = tuple([direction for direction in Direction if direction in resource.directions])
         yield Capability(entity, offered, _reading(provider, resource), entity in told)

@@ -72,6 +72,7 @@ class RequestKind(StrEnum):
     BACKFILL = "backfill"  # what was changed outside within a range of time
     SIMULATION = "simulation"  # counts alone, nothing written
     DISCOVERY = "discovery"
+    REFRESH = "refresh"  # what a webhook tells of, read again; without ids what has changed
 
     @property
     def label(self) -> str:
@@ -80,6 +81,8 @@ class RequestKind(StrEnum):
     @property
     def trigger(self) -> Trigger:
         """What starts its run, as the log tells it."""
+        if self is RequestKind.REFRESH:
+            return Trigger.WEBHOOK
         redone = self in (RequestKind.REPROCESS, RequestKind.RESYNC)
         return Trigger.REPROCESS if redone else Trigger.MANUAL
 
@@ -90,6 +93,7 @@ _REQUEST_LABELS = {
     RequestKind.BACKFILL: "carga retroativa",
     RequestKind.SIMULATION: "simulação",
     RequestKind.DISCOVERY: "descoberta",
+    RequestKind.REFRESH: "webhook",
 }
 
 

@@ -8,6 +8,7 @@ import msgspec
 
 from core.batch import Batch, Job, Window
 from core.errors import ConfigurationError, NotFoundError, RecordError
+from core.orphans import MOST
 from core.ports import Chosen, Cursor, Issue
 from core.spec import Raw
 
@@ -85,11 +86,22 @@ async def _miss(job: Job, batch: Batch, ids: Sequence[str], found: Mapping[str, 
     """What the external system does not have any more: a linked record becomes an orphan. Many at once are no
     deleted records, but an address that changed or a fault outside."""
     missing = [id_ for id_ in ids if id_ not in found]
+    if job.hinted:
+        await _miss_hinted(job, batch, missing)
+        return
     few = len(missing) == 1 or len(missing) * 10 <= len(ids)
     known = await job.store.known(job.entity.value, missing) if missing and few else {}
     batch.gone = [id_ for id_ in missing if id_ in known]
     batch.skipped += len(batch.gone)
     batch.issues = [_gone(id_) for id_ in missing if id_ not in known]
+
+
+async def _miss_hinted(job: Job, batch: Batch, missing: Sequence[str]) -> None:
+    """What was never linked is nobody's failure. More than a person deletes at a time is left to the next
+    complete scan and its gate."""
+    known = await job.store.known(job.entity.value, missing) if missing else {}
+    batch.gone = [id_ for id_ in missing if id_ in known] if len(known) <= MOST else []
+    batch.skipped += len(missing)
 
 
 def _gone(external_id: str) -> Issue:

@@ -18,6 +18,7 @@ from core.entities import Cadence, Direction, Entity, Matching
 from core.errors import SyncError
 from core.oauth2 import OAuth2
 from core.records import Record
+from core.webhooks import Webhooks
 
 Raw = dict[str, Any]
 """One record as the external system sends it: decoded JSON."""
@@ -323,20 +324,6 @@ class ErrorRule:
     error: type[SyncError]
     code: str | None = None
     field: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Webhooks:
-    """What the external system tells by itself: `topics` and the entities that they are about.
-
-    `verify` says whether the raw body was signed with a secret of the integration (no secret: it was not);
-    `delivery` is the same however often one message is sent, `topic` the name of what happened.
-    """
-
-    topics: Mapping[str, Entity]
-    verify: Callable[[bytes, httpx.Headers, Settings], bool]
-    delivery: Callable[[bytes, httpx.Headers], str]
-    topic: Callable[[bytes, httpx.Headers], str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

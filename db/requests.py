@@ -74,6 +74,8 @@ _WAITING = text(
     " WHERE r.state = 'waiting' AND (r.next_attempt_at IS NULL OR r.next_attempt_at <= now())"
     " AND (p.lease_log_id IS NULL OR p.lease_expires_at < now())"
     " AND i.status NOT IN ('paused', 'disabled') AND i.deleted_at IS NULL"
+    # Nobody waits for one of these: with a broken credential each would be another run that fails.
+    " AND (r.kind <> 'refresh' OR i.status = 'active')"
     " ORDER BY r.created_at LIMIT :limit"
 )
 # Scheduled runs that Prefect or the lease refused because a request's run had the pair, and none came since.
@@ -125,6 +127,11 @@ class Request:
     state: str
     attempts: int
     asked: int
+
+    @property
+    def is_scan(self) -> bool:
+        """A webhook told that something changed: its run is the pair's own."""
+        return self.kind is RequestKind.REFRESH and not self.selection
 
     @property
     def key(self) -> str:

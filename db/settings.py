@@ -14,7 +14,8 @@ SMTP_PORTS = {"starttls": 587, "tls": 465, "none": 25}
 @dataclass(frozen=True, slots=True)
 class Environment:
     """`keys_file` holds the Fernet keys, newest first; `private_hosts` may be private on purpose. A create
-    whose answer was lost is looked for after each of the `look_again` seconds."""
+    whose answer was lost is looked for after each of the `look_again` seconds. `public_url` is where the
+    internet reaches the web process."""
 
     database_url: str
     keys_file: Path | None
@@ -25,6 +26,7 @@ class Environment:
     ca_file: str | None
     prefect_ui_url: str
     look_again: tuple[float, ...]
+    public_url: str = ""
 
 
 def read() -> Environment:
@@ -46,6 +48,7 @@ def read() -> Environment:
         ca_file=os.environ.get("CLOUDTOSYS_CA_FILE") or None,
         prefect_ui_url=os.environ.get("CLOUDTOSYS_PREFECT_UI_URL", "").rstrip("/"),
         look_again=_moments("CLOUDTOSYS_LOOK_AGAIN_SECONDS", DEFAULT_LOOK_AGAIN),
+        public_url=os.environ.get("CLOUDTOSYS_PUBLIC_URL", "").rstrip("/"),
     )
 
 

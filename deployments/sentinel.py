@@ -20,6 +20,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from core.errors import SyncError
 from db.arrivals import check_arrivals
+from db.draining import drain
 from db.expiry import check_credentials
 from db.session import engine
 from db.settings import read
@@ -31,6 +32,8 @@ from deployments.requests import Requests
 from deployments.watchdog import Watchdog
 
 WATCH_SECONDS = 10.0
+WEBHOOK_SECONDS = 2.0
+"""Events that come within it are read together."""
 RECONCILE_SECONDS = 60.0
 SLOW_SECONDS = 600.0
 LONGEST_BACKOFF = 60.0
@@ -97,13 +100,21 @@ def duties(
             return None
         return {"created": report.created, "changed": report.changed, "removed": report.removed}
 
-    watch = _watch_seconds()
+    watch, requests = _watch_seconds(), Requests(api, database, prefect)
+
+    async def webhooks() -> int:
+        closed = await drain(database)
+        if closed:
+            await requests.look()
+        return closed
+
     return [
         Duty("prefect", answering, watch),
         Duty("dead_runs", watchdog.close_dead, watch),
         Duty("resume", watchdog.resume, watch),
         Duty("settle", lambda: watchdog.settle(first_look), watch),
-        Duty("requests", Requests(api, database, prefect).look, watch),
+        Duty("requests", requests.look, watch),
+        Duty("webhooks", webhooks, min(watch, WEBHOOK_SECONDS)),
         Duty("mirror", mirror.look, watch),
         Duty("slots", watchdog.check_slots, watch),
         Duty("reconcile", reconcile, RECONCILE_SECONDS),

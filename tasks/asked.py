@@ -28,9 +28,10 @@ async def prepare(job: Job, lease: Lease, database: AsyncEngine, vault: Vault) -
     pair, request = lease.pair, lease.request
     place = (pair.tenant_id, pair.integration_id, pair.entity.value, lease.direction)
     job.overrides = await overrides.live(database, vault, *place)
-    wanted = dict(request.selection) if request is not None else {"due": True}
+    own = request is None or request.is_scan
+    wanted = {"due": True} if request is None or own else dict(request.selection)
     selection = Selection(database, vault, *place, wanted)
-    if request is not None and request.kind is not RequestKind.SIMULATION:
+    if request is not None and not own and request.kind is not RequestKind.SIMULATION:
         job.force = request.kind is RequestKind.RESYNC
         await (_export if lease.direction is Direction.EXPORT else _import)(job, request, selection)
     elif lease.direction is Direction.IMPORT and not lease.dry_run:
@@ -46,7 +47,9 @@ async def _import(job: Job, request: Request, selection: Selection) -> None:
     if job.force and not request.selection:
         job.cursor = selecting.start_over(job, None, request.cursor)
         return
-    job.chosen, job.poisoned = selection, frozenset()
+    job.chosen, job.hinted = selection, request.kind is RequestKind.REFRESH
+    if not job.hinted:
+        job.poisoned = frozenset()
     job.cursor = request.cursor or Cursor(scanning=True)
 
 

@@ -251,10 +251,16 @@ def _bound(lease: runs.Lease, branch_id: UUID, fields: frozenset[str] | None) ->
         branch_id=branch_id,
         channel=f"{pair.provider}:{pair.integration_id}",
         direction=lease.direction,
-        request_id=lease.request.id if lease.request and not lease.dry_run else None,
+        request_id=_place_of(lease),
         dry_run=lease.dry_run,
         fields=fields,
     )
+
+
+def _place_of(lease: runs.Lease) -> UUID | None:
+    """The request that keeps the run's place; None where the pair's own cursor does."""
+    request = lease.request
+    return None if request is None or request.is_scan or lease.dry_run else request.id
 
 
 @asynccontextmanager

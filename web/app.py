@@ -7,7 +7,7 @@ from fastapi import APIRouter, Depends, FastAPI, Response
 
 from core.errors import DatabaseUnavailable
 from db.figures import figures, last_success
-from web import assets, hub, metrics, refusals, sign_in
+from web import assets, hub, metrics, refusals, sign_in, webhooks
 from web.access import Wired, may
 from web.headers import SecurityHeaders
 from web.health import judge
@@ -22,7 +22,7 @@ def create(wiring: Wiring) -> FastAPI:
     app.state.wiring = wiring
     app.add_middleware(SecurityHeaders)
     refusals.install(app)
-    for router in (watched, assets.router, sign_in.open_router, sign_in.router):
+    for router in (watched, assets.router, sign_in.open_router, sign_in.router, webhooks.router(wiring)):
         app.include_router(router)
     for router in (hub.router,):
         app.include_router(router, include_in_schema=False, dependencies=[Depends(may)])

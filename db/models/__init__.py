@@ -37,8 +37,8 @@ from db.models.sync import (
     pair,
     rate_bucket,
     user,
-    webhook_event,
 )
+from db.models.webhooks import webhook_event, webhook_topic
 
 __all__ = [
     "address",
@@ -90,4 +90,5 @@ __all__ = [
     "tenant",
     "user",
     "webhook_event",
+    "webhook_topic",
 ]

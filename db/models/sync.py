@@ -234,25 +234,6 @@ outbox = Table(
     schema="sync",
 )
 
-webhook_event = Table(
-    "webhook_event",
-    metadata,
-    *identity(),
-    Column("integration_id", Uuid, nullable=False),
-    Column("delivery_id", Text, nullable=False),
-    Column("topic", Text, nullable=False),
-    Column("external_id", Text),
-    Column("body", LargeBinary),
-    Column("key_id", Text),
-    Column("state", Text, nullable=False, server_default=text("'received'")),
-    now("received_at"),
-    Column("processed_at", MOMENT),
-    refers("integration_id", "sync.integration", on_delete="CASCADE"),
-    UniqueConstraint("integration_id", "delivery_id"),
-    Index("ix_webhook_event_open", "received_at", postgresql_where=text("state = 'received'")),
-    schema="sync",
-)
-
 rate_bucket = Table(
     "rate_bucket",
     metadata,

@@ -3,9 +3,7 @@
 Docs: https://docs.melhorenvio.com.br
 """
 
-import base64
 import hashlib
-import hmac
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
@@ -17,6 +15,7 @@ import msgspec
 from core.entities import Entity
 from core.errors import RecordError
 from core.oauth2 import OAuth2
+from core.signing import signed_base64, signed_hex
 from core.spec import (
     ErrorRule,
     Incremental,
@@ -26,8 +25,8 @@ from core.spec import (
     Resource,
     Setting,
     Settings,
-    Webhooks,
 )
+from core.webhooks import Delivery, Webhooks
 from providers.melhor_envio import reading
 from providers.melhor_envio.mapping import FIELDS, amount, is_ours, reais, shipment_from, utc
 from providers.melhor_envio.writing import BALANCE, WRITING
@@ -98,16 +97,10 @@ def wallet(data: Any) -> str:
         return "O saldo da carteira não veio na resposta."
 
 
-def signed(body: bytes, headers: httpx.Headers, settings: Settings) -> bool:
+def signed(message: Delivery, settings: Settings) -> bool:
     """Base64 in what is seen in production, hexadecimal elsewhere."""
-    secret = settings.get("client_secret")
-    if not secret:
-        return False
-    made = hmac.digest(secret.encode(), body, hashlib.sha256)
-    given = headers.get("x-me-signature", "").encode()
-    return hmac.compare_digest(base64.b64encode(made), given) or hmac.compare_digest(
-        made.hex().encode(), given
-    )
+    secret, given = settings.get("client_secret"), message.headers.get("x-me-signature", "")
+    return signed_base64(secret, message.body, given) or signed_hex(secret, message.body, given)
 
 
 def topic(body: bytes, _headers: httpx.Headers) -> str:
@@ -251,9 +244,12 @@ MELHOR_ENVIO = Provider(
         )
     },
     webhooks=Webhooks(
-        topics={f"order.{event}": Entity.SHIPMENTS for event in _EVENTS},
+        topics={f"order.{event}": (Entity.SHIPMENTS,) for event in _EVENTS},
         verify=signed,
         delivery=delivery,
         topic=topic,
+        records=lambda _, data: {Entity.SHIPMENTS: (str(data["data"]["id"]),)},
+        keys=("client_secret",),
+        by_hand="No painel do Melhor Envio, em Integrações › Área dev., no cadastro do app.",
     ),
 )

@@ -10,9 +10,6 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
-import httpx
-import msgspec
-
 from core.entities import Direction, Entity
 from core.oauth2 import OAuth2
 from core.spec import (
@@ -23,7 +20,6 @@ from core.spec import (
     Resource,
     Setting,
     Settings,
-    Webhooks,
     Writing,
 )
 from providers.mercado_livre import invoices, reading, stock, writing
@@ -39,15 +35,10 @@ from providers.mercado_livre.mapping import (
     utc,
 )
 from providers.mercado_livre.unmapping import PRODUCT
+from providers.mercado_livre.webhooks import WEBHOOKS
 
 API = "https://api.mercadolibre.com"
 CONSENT = "https://auth.mercadolivre.com.br/authorization"
-_TOPICS = {
-    Entity.PRODUCTS: ("items", "items_prices"),
-    Entity.STOCK: ("stock-location", "stock-locations", "fbm_stock_operations"),
-    Entity.ORDERS: ("orders_v2", "shipments", "payments"),
-    Entity.INVOICES: ("invoices",),
-}
 
 
 def base_url(settings: Settings) -> str:
@@ -69,21 +60,6 @@ def rate(settings: Settings) -> RateLimit:
         if hourly
         else RateLimit(concurrency=4)
     )
-
-
-def told(body: bytes) -> Mapping[str, Any]:
-    try:
-        found = msgspec.json.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        return {}
-    return found if isinstance(found, dict) else {}
-
-
-def ours(body: bytes, _headers: httpx.Headers, settings: Settings) -> bool:
-    """Notifications are not signed and hold no data: one that names our application is worth a look at the
-    API, and nothing more."""
-    client = settings.get("client_id")
-    return bool(client) and str(told(body).get("application_id")) == client
 
 
 RESOURCES = {
@@ -214,10 +190,5 @@ MERCADO_LIVRE = Provider(
     errors=ERRORS,
     error_code="error",
     resources=RESOURCES,
-    webhooks=Webhooks(
-        topics={topic: entity for entity, topics in _TOPICS.items() for topic in topics},
-        verify=ours,
-        delivery=lambda body, _: str(told(body).get("_id") or ""),
-        topic=lambda body, _: str(told(body).get("topic") or ""),
-    ),
+    webhooks=WEBHOOKS,
 )

@@ -5,9 +5,6 @@ An app of the shop's own organisation asks for a token by its client credentials
 for again. Stock is that of one location, which stands for the integration's branch.
 """
 
-import base64
-import hashlib
-import hmac
 from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
@@ -26,7 +23,6 @@ from core.spec import (
     Resource,
     Setting,
     Settings,
-    Webhooks,
 )
 from providers.shopify import operations, reading
 from providers.shopify.answers import ERRORS, PATH, pause, refusal
@@ -41,6 +37,7 @@ from providers.shopify.mapping import (
     stock_key,
     utc,
 )
+from providers.shopify.webhooks import WEBHOOKS
 from providers.shopify.writing import WRITING
 
 VERSION = "2026-04"
@@ -53,13 +50,6 @@ CHANGED = Incremental(
     full_every=timedelta(days=7),
     until="updated_at",
 )
-_TOPICS = {
-    Entity.PRODUCTS: ("products/create", "products/update", "products/delete"),
-    Entity.STOCK: ("inventory_levels/update", "inventory_levels/connect", "inventory_levels/disconnect"),
-    Entity.CATEGORIES: ("collections/create", "collections/update", "collections/delete"),
-    Entity.CUSTOMERS: ("customers/create", "customers/update", "customers/delete"),
-    Entity.ORDERS: ("orders/create", "orders/updated", "orders/cancelled", "fulfillments/create"),
-}
 _SCOPES = {
     Entity.CATEGORIES: ("read_products", "write_products"),
     Entity.PRODUCTS: ("read_products", "write_products"),
@@ -96,14 +86,6 @@ def permissions(data: Any) -> Mapping[Entity, frozenset[Direction]]:
         may = {Direction.IMPORT} if granted & {read, write} else set()
         found[entity] = frozenset(may | ({Direction.EXPORT, Direction.BOTH} if write in granted else set()))
     return found
-
-
-def signed(body: bytes, headers: httpx.Headers, settings: Settings) -> bool:
-    secret = settings.get("client_secret")
-    if not secret:
-        return False
-    wanted = base64.b64encode(hmac.digest(secret.encode(), body, hashlib.sha256))
-    return hmac.compare_digest(wanted, headers.get("x-shopify-hmac-sha256", "").encode())
 
 
 SHOPIFY = Provider(
@@ -230,10 +212,5 @@ SHOPIFY = Provider(
             writing=WRITING[Entity.ORDERS],
         ),
     },
-    webhooks=Webhooks(
-        topics={topic: entity for entity, topics in _TOPICS.items() for topic in topics},
-        verify=signed,
-        delivery=lambda _, headers: headers.get("x-shopify-webhook-id", ""),
-        topic=lambda _, headers: headers.get("x-shopify-topic", ""),
-    ),
+    webhooks=WEBHOOKS,
 )

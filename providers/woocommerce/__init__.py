@@ -38,6 +38,7 @@ from providers.woocommerce.reading import (
     reader,
     split_stock,
 )
+from providers.woocommerce.webhooks import WEBHOOKS
 from providers.woocommerce.writing import WRITING
 
 CHANGED = Incremental(
@@ -200,4 +201,5 @@ WOOCOMMERCE = Provider(
             writing=WRITING[Entity.ORDERS],
         ),
     },
+    webhooks=WEBHOOKS,
 )

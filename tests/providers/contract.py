@@ -32,8 +32,9 @@ from core.probe import probe
 from core.reading import Reader
 from core.records import RECORDS
 from core.source import HttpSource
-from core.spec import Outgoing, Provider, RateLimit, Raw, Resource, Span, Webhooks, Written
+from core.spec import Outgoing, Provider, RateLimit, Raw, Resource, Span, Written
 from core.trees import tree
+from core.webhooks import Delivery, Webhooks, events, genuine
 from tests.providers.stands import Stand
 
 ROOT = Path(__file__).parents[2]
@@ -129,12 +130,19 @@ def declaration(provider: Provider) -> Complaints:
 
 
 def _webhooks(provider: Provider, webhooks: Webhooks) -> Complaints:
-    if strange := set(webhooks.topics.values()) - set(provider.resources):
+    if strange := webhooks.entities - set(provider.resources):
         yield f"webhooks falam de entidades que não há: {sorted(strange)}."
+    if strangers := set(webhooks.keys) - provider.secret_names:
+        yield f"webhooks.keys não são segredos: {sorted(strangers)}."
+    if webhooks.registration is None and not webhooks.by_hand:
+        yield "webhooks sem registration precisam de by_hand: onde o endereço é digitado."
     secrets = dict.fromkeys(provider.secret_names, "um-segredo-qualquer")
-    for said, settings in (("sem segredo", {}), ("sem assinatura", secrets)):
-        if webhooks.verify(b"{}", httpx.Headers(), settings):
+    message = Delivery(b"{}", httpx.Headers())
+    for said, settings, tokens in (("sem segredo", {}, ()), ("sem assinatura", secrets, ("t" * 64,))):
+        if genuine(webhooks, message, settings, tokens):
             yield f"um webhook {said} é aceito."
+    for body in (b"", b"{}", b"[]", b'{"id":null}', b"\xff"):
+        events(provider, Delivery(body, httpx.Headers()))
 
 
 def _resource(entity: Entity, resource: Resource) -> Complaints:

@@ -25,6 +25,7 @@ from core.http import client
 from core.oauth2 import TOKEN, Token
 from core.probe import probe
 from core.records import Parcel, Shipment
+from core.webhooks import Delivery
 from db.settings import read
 from providers.melhor_envio import MELHOR_ENVIO, delivery, signed, topic
 from providers.melhor_envio.mapping import shipment_from
@@ -427,8 +428,10 @@ def test_webhooks_are_signed() -> None:
     body = b'{"event":"order.posted","data":{"id":"x","status":"released"}}'
     made = hmac.digest(b"segredo", body, hashlib.sha256)
     for text in (base64.b64encode(made).decode(), made.hex()):
-        assert signed(body, httpx.Headers({"X-ME-Signature": text}), {"client_secret": "segredo"})
-        assert not signed(body + b" ", httpx.Headers({"X-ME-Signature": text}), {"client_secret": "segredo"})
+        assert signed(Delivery(body, httpx.Headers({"X-ME-Signature": text})), {"client_secret": "segredo"})
+        assert not signed(
+            Delivery(body + b" ", httpx.Headers({"X-ME-Signature": text})), {"client_secret": "segredo"}
+        )
     assert topic(body, httpx.Headers()) == "order.posted"
     assert delivery(body, httpx.Headers()) != delivery(body.replace(b"posted", b"paused"), httpx.Headers())
     assert topic(b"nada", httpx.Headers()) == ""

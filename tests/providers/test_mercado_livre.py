@@ -19,6 +19,7 @@ from core.errors import (
 )
 from core.oauth2 import TOKEN, Token
 from core.spec import Span
+from core.webhooks import Delivery
 from providers.mercado_livre import MERCADO_LIVRE, permissions
 from providers.mercado_livre.reading import fetch_orders, fetch_products
 from sandbox.mercado_livre.process import Account as Seller
@@ -370,10 +371,10 @@ def test_a_notification_names_what_to_look_at(seller: Seller) -> None:
     seller.steer("edit", kind="orders", id=id_, fields={"status": "cancelled"})
     body = json.dumps(seller.steer("notifications")[-1]).encode()
     settings = {"client_id": seller.client_id}
-    assert webhooks.verify(body, httpx.Headers(), settings)
-    assert not webhooks.verify(body, httpx.Headers(), {"client_id": "999"})
-    assert not webhooks.verify(b"<xml>", httpx.Headers(), settings)
-    assert webhooks.topics[webhooks.topic(body, httpx.Headers())] is Entity.ORDERS
+    assert webhooks.verify(Delivery(body, httpx.Headers()), settings)
+    assert not webhooks.verify(Delivery(body, httpx.Headers()), {"client_id": "999"})
+    assert not webhooks.verify(Delivery(b"<xml>", httpx.Headers()), settings)
+    assert webhooks.topics[webhooks.topic(body, httpx.Headers())] == (Entity.ORDERS,)
     assert webhooks.delivery(body, httpx.Headers()) == json.loads(body)["_id"]
 
 

@@ -9,6 +9,7 @@ import pytest
 
 from core.entities import Entity, RunStatus
 from core.errors import AuthenticationError, AuthorizationError, ConfigurationError, ContractError
+from core.webhooks import Delivery
 from providers.shopify import SHOPIFY
 from providers.shopify.reading import grouped
 from sandbox.shopify.process import Shop, start
@@ -266,8 +267,8 @@ def test_a_delivery_is_ours_only_with_the_secret() -> None:
     signature = "cy8pmBCryWRGGgpKi2MBQmJaxrMHNPSwH0UkrUJNxqE="
     headers = httpx.Headers({"X-Shopify-Hmac-SHA256": signature, "X-Shopify-Topic": "orders/create"})
     settings = {"client_secret": "segredo-do-app"}
-    assert webhooks.verify(b'{"id":1}', headers, settings)
-    assert not webhooks.verify(b'{"id":2}', headers, settings)
-    assert not webhooks.verify(b'{"id":1}', httpx.Headers(), settings)
-    assert not webhooks.verify(b'{"id":1}', headers, {"client_secret": ""})
-    assert webhooks.topics[webhooks.topic(b"", headers)] is Entity.ORDERS
+    assert webhooks.verify(Delivery(b'{"id":1}', headers), settings)
+    assert not webhooks.verify(Delivery(b'{"id":2}', headers), settings)
+    assert not webhooks.verify(Delivery(b'{"id":1}', httpx.Headers()), settings)
+    assert not webhooks.verify(Delivery(b'{"id":1}', headers), {"client_secret": ""})
+    assert webhooks.topics[webhooks.topic(b"", headers)] == (Entity.ORDERS,)
