@@ -10,20 +10,21 @@ from functools import lru_cache
 from uuid import UUID
 
 import psycopg
-from sqlalchemy import text
+from sqlalchemy import TextClause, text
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from core.errors import DatabaseUnavailable
 
-# A process that stands still inside a transaction must not keep the run that takes over from its rows.
-_PATIENCE = "set_config('idle_in_transaction_session_timeout', '30s', true)"
-_AS_TENANT = text(
-    "SELECT set_config('role', 'cloudtosys_app', true), set_config('app.tenant_id', :tenant, true),"
-    f" {_PATIENCE}"
-)
-_AS_DISPATCHER = text(f"SELECT set_config('role', 'cloudtosys_dispatcher', true), {_PATIENCE}")
+# A process that stands still inside a transaction must not keep the run that takes over from its rows. The
+# first setting ends one that stands between two statements; only the second one that has sent half of one,
+# which PostgreSQL has from version 17 on.
+IDLE_SECONDS = 30
+LONGEST_SECONDS = 60
+FIRST_WITH_TRANSACTION_TIMEOUT = (17,)
+_AS_TENANT = "set_config('role', 'cloudtosys_app', true), set_config('app.tenant_id', :tenant, true)"
+_AS_DISPATCHER = "set_config('role', 'cloudtosys_dispatcher', true)"
 
 
 @lru_cache(maxsize=8)
@@ -47,7 +48,7 @@ def engine(url: str) -> AsyncEngine:
 async def tenant_transaction(engine_: AsyncEngine, tenant_id: UUID) -> AsyncIterator[AsyncConnection]:
     """Rows of `tenant_id` alone. Raises `DatabaseUnavailable` when the database does not answer."""
     async with _transaction(engine_) as connection:
-        await connection.execute(_AS_TENANT, {"tenant": str(tenant_id)})
+        await connection.execute(_taking(_AS_TENANT, connection), {"tenant": str(tenant_id)})
         yield connection
 
 
@@ -55,8 +56,15 @@ async def tenant_transaction(engine_: AsyncEngine, tenant_id: UUID) -> AsyncIter
 async def system_transaction(engine_: AsyncEngine) -> AsyncIterator[AsyncConnection]:
     """What the system flows need of every tenant. Raises `DatabaseUnavailable`."""
     async with _transaction(engine_) as connection:
-        await connection.execute(_AS_DISPATCHER)
+        await connection.execute(_taking(_AS_DISPATCHER, connection))
         yield connection
+
+
+def _taking(role: str, connection: AsyncConnection) -> TextClause:
+    patience = f"set_config('idle_in_transaction_session_timeout', '{IDLE_SECONDS}s', true)"
+    if (connection.dialect.server_version_info or ()) >= FIRST_WITH_TRANSACTION_TIMEOUT:
+        patience += f", set_config('transaction_timeout', '{LONGEST_SECONDS}s', true)"
+    return text(f"SELECT {role}, {patience}")
 
 
 @asynccontextmanager

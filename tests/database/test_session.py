@@ -1,6 +1,7 @@
 """Transactions when the database is away, and the plans that row-level security leaves intact."""
 
 import asyncio
+import os
 import uuid
 from pathlib import Path
 
@@ -9,7 +10,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from core.errors import ConfigurationError, DatabaseUnavailable
-from db import settings
+from db import session, settings
 from db.session import engine as shared
 from db.session import system_transaction, tenant_transaction
 from db.vault import from_environment, generate_key
@@ -51,6 +52,33 @@ async def test_a_pool_that_is_exhausted_does_not_answer_either(database: Databas
             async with system_transaction(small):
                 pass
     await small.dispose()
+
+
+async def test_who_stands_still_in_the_middle_of_a_statement_frees_its_rows(
+    engine: AsyncEngine, tenant: Tenant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As a process stopped while it sends a batch that is larger than the socket's buffer: PostgreSQL waits
+    for the rest, and does not hold the session to be idle."""
+    monkeypatch.setattr(session, "LONGEST_SECONDS", 1)
+    lock = text("SELECT id FROM erp.branch FOR UPDATE")
+    parse = b"\0SELECT 1\0\0\0"
+
+    async def stand_still() -> None:
+        async with tenant_transaction(engine, tenant.id) as standing:
+            version = standing.dialect.server_version_info or ()
+            if version < session.FIRST_WITH_TRANSACTION_TIMEOUT:
+                pytest.skip("PostgreSQL before 17 has no limit for a transaction")
+            await standing.execute(lock)
+            driver = (await standing.get_raw_connection()).driver_connection
+            assert driver is not None
+            os.write(driver.fileno(), b"P" + (len(parse) + 4).to_bytes(4, "big") + parse)
+            async with tenant_transaction(engine, tenant.id) as heir:
+                assert (await heir.execute(lock)).scalar_one() == tenant.branch_id
+            await standing.execute(text("SELECT 1"))
+
+    async with asyncio.timeout(20):
+        with pytest.raises(DatabaseUnavailable):
+            await stand_still()
 
 
 async def test_nothing_stays_on_a_pooled_connection(database: Database, tenant: Tenant) -> None:
