@@ -14,20 +14,25 @@ from core.errors import Absent, ConfigurationError
 from db import audit
 from db.session import system_transaction, tenant_transaction
 
-_FIND = text(
-    "SELECT id, email, name, password_hash, is_operator, disabled_at FROM sync.user"
-    " WHERE lower(email) = lower(:email)"
-)
+_COLUMNS = "id, email, name, password_hash, is_operator, disabled_at, oidc_subject"
+_FIND = text(f"SELECT {_COLUMNS} FROM sync.user WHERE lower(email) = lower(:email)")  # noqa: S608
+_READ = text(f"SELECT {_COLUMNS} FROM sync.user WHERE id = :id")  # noqa: S608
 _FIND_SUBJECT = text(
-    "SELECT id, email, name, password_hash, is_operator, disabled_at FROM sync.user"
-    " WHERE oidc_issuer = :issuer AND oidc_subject = :subject"
+    f"SELECT {_COLUMNS} FROM sync.user WHERE oidc_issuer = :issuer AND oidc_subject = :subject"  # noqa: S608
 )
 _CREATE = text(
-    "INSERT INTO sync.user (id, email, name, password_hash, is_operator)"
-    " VALUES (erp.uuid7(), :email, :name, :password, :operator) RETURNING id"
+    "INSERT INTO sync.user (id, email, name, password_hash, is_operator, must_change_password)"
+    " VALUES (erp.uuid7(), :email, :name, :password, :operator, :change) RETURNING id"
 )
-_PASSWORD = text("UPDATE sync.user SET password_hash = :password WHERE id = :id")
-_LINK = text("UPDATE sync.user SET oidc_issuer = :issuer, oidc_subject = :subject WHERE id = :id")
+_PASSWORD = text(
+    "UPDATE sync.user SET password_hash = :password, must_change_password = :change WHERE id = :id"
+)
+_REHASH = text("UPDATE sync.user SET password_hash = :password WHERE id = :id")
+# Who has a password or is somebody's already is not linked by an e-mail.
+_LINK = text(
+    "UPDATE sync.user SET oidc_issuer = :issuer, oidc_subject = :subject"
+    " WHERE id = :id AND oidc_subject IS NULL AND password_hash IS NULL"
+)
 _DISABLED = text(
     "UPDATE sync.user SET disabled_at = CASE WHEN :disabled THEN now() END WHERE id = :id RETURNING id"
 )
@@ -51,7 +56,8 @@ _TENANTS = text(
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """`password_hash` is None for who signs in elsewhere alone. An operator works in every tenant."""
+    """`password_hash` is None for who signs in elsewhere alone, under `oidc_subject`. An operator works in
+    every tenant."""
 
     id: UUID
     email: str
@@ -59,6 +65,7 @@ class Person:
     password_hash: str | None
     is_operator: bool
     disabled_at: datetime | None
+    oidc_subject: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,11 +97,34 @@ async def find_subject(engine: AsyncEngine, issuer: str, subject: str) -> Person
     return await _person(engine, _FIND_SUBJECT, {"issuer": issuer, "subject": subject})
 
 
+async def read(engine: AsyncEngine, person_id: UUID) -> Person:
+    """Raises `Absent`."""
+    found = await _person(engine, _READ, {"id": person_id})
+    if found is None:
+        raise Absent(f"Não há pessoa {person_id}.")
+    return found
+
+
 async def create(
-    engine: AsyncEngine, email: str, name: str, password_hash: str | None, *, operator: bool = False
+    engine: AsyncEngine,
+    email: str,
+    name: str,
+    password_hash: str | None,
+    *,
+    operator: bool = False,
+    must_change: bool = False,
 ) -> UUID:
-    """Raises `ConfigurationError` for an address that is taken."""
-    values = {"email": email.strip(), "name": name.strip(), "password": password_hash, "operator": operator}
+    """With `must_change` the password is good for one sign-in, at which another one is asked for.
+
+    Raises `ConfigurationError` for an address that is taken.
+    """
+    values = {
+        "email": email.strip(),
+        "name": name.strip(),
+        "password": password_hash,
+        "operator": operator,
+        "change": must_change,
+    }
     try:
         async with system_transaction(engine) as connection:
             return UUID(str((await connection.execute(_CREATE, values)).scalar_one()))
@@ -102,22 +132,30 @@ async def create(
         raise ConfigurationError(f"Já existe uma pessoa com o e-mail {email}.") from None
 
 
-async def set_password(engine: AsyncEngine, person_id: UUID, password_hash: str) -> None:
+async def set_password(
+    engine: AsyncEngine, person_id: UUID, password_hash: str, *, must_change: bool = False
+) -> None:
     """Whoever is signed in with the old one no longer is."""
     async with system_transaction(engine) as connection:
-        await connection.execute(_PASSWORD, {"id": person_id, "password": password_hash})
+        values = {"id": person_id, "password": password_hash, "change": must_change}
+        await connection.execute(_PASSWORD, values)
         await connection.execute(_FORGET_SESSIONS, {"id": person_id})
 
 
 async def rehash(engine: AsyncEngine, person_id: UUID, password_hash: str) -> None:
     """The same password under today's parameters."""
     async with system_transaction(engine) as connection:
-        await connection.execute(_PASSWORD, {"id": person_id, "password": password_hash})
+        await connection.execute(_REHASH, {"id": person_id, "password": password_hash})
 
 
-async def link_subject(engine: AsyncEngine, person_id: UUID, issuer: str, subject: str) -> None:
-    async with system_transaction(engine) as connection:
-        await connection.execute(_LINK, {"id": person_id, "issuer": issuer, "subject": subject})
+async def link_subject(engine: AsyncEngine, person_id: UUID, issuer: str, subject: str) -> bool:
+    """False for who has a password, or is linked already."""
+    values = {"id": person_id, "issuer": issuer, "subject": subject}
+    try:
+        async with system_transaction(engine) as connection:
+            return (await connection.execute(_LINK, values)).rowcount == 1
+    except IntegrityError:  # somebody else is linked to this subject
+        return False
 
 
 async def set_disabled(engine: AsyncEngine, person_id: UUID, *, disabled: bool) -> None:
@@ -134,18 +172,19 @@ async def grant(
     engine: AsyncEngine, tenant_id: UUID, person_id: UUID, *, can_edit: bool, by: audit.By
 ) -> None:
     """To see the tenant's integrations, and with `can_edit` to change them."""
-    async with system_transaction(engine) as connection:
+    async with tenant_transaction(engine, tenant_id) as connection:
         await connection.execute(_GRANT, {"tenant": tenant_id, "id": person_id, "edit": can_edit})
-    await _audit(engine, tenant_id, by, "member.grant", person_id, {"can_edit": can_edit})
+        details = {"can_edit": can_edit}
+        await audit.record(connection, tenant_id, by, "member.grant", str(person_id), details)
 
 
 async def revoke(engine: AsyncEngine, tenant_id: UUID, person_id: UUID, *, by: audit.By) -> None:
     """Raises `Absent` for somebody who is no member."""
-    async with system_transaction(engine) as connection:
+    async with tenant_transaction(engine, tenant_id) as connection:
         gone = await connection.execute(_REVOKE, {"tenant": tenant_id, "id": person_id})
         if gone.rowcount == 0:
             raise Absent("Esta pessoa não tem acesso a este tenant.")
-    await _audit(engine, tenant_id, by, "member.revoke", person_id, {})
+        await audit.record(connection, tenant_id, by, "member.revoke", str(person_id))
 
 
 async def members(engine: AsyncEngine, tenant_id: UUID) -> list[Member]:
@@ -160,14 +199,7 @@ async def workplaces(connection: AsyncConnection, person_id: UUID, *, operator: 
     return [Workplace(**row._mapping) for row in rows]
 
 
-async def _person(engine: AsyncEngine, statement: Any, values: Mapping[str, str]) -> Person | None:
+async def _person(engine: AsyncEngine, statement: Any, values: Mapping[str, Any]) -> Person | None:
     async with system_transaction(engine) as connection:
         row = (await connection.execute(statement, values)).one_or_none()
     return Person(**row._mapping) if row else None
-
-
-async def _audit(
-    engine: AsyncEngine, tenant_id: UUID, by: audit.By, action: str, target: UUID, details: Mapping[str, Any]
-) -> None:
-    async with tenant_transaction(engine, tenant_id) as connection:
-        await audit.record(connection, tenant_id, by, action, str(target), details)

@@ -4,14 +4,16 @@ Every function raises `DatabaseUnavailable`.
 """
 
 import hashlib
+import re
 import secrets
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from core.errors import Absent
 from db.people import Workplace, workplaces
 from db.session import system_transaction
 
@@ -24,7 +26,7 @@ _OPEN = text(
     "INSERT INTO sync.session (token_hash, user_id, tenant_id, agent) VALUES (:token, :user, :tenant, :agent)"
 )
 _READ = text(
-    "SELECT s.user_id, s.tenant_id, u.name, u.email, u.is_operator,"
+    "SELECT s.user_id, s.tenant_id, u.name, u.email, u.is_operator, u.must_change_password AS must_change,"
     " s.seen_at < now() - make_interval(secs => :touch) AS stale"
     " FROM sync.session s JOIN sync.user u ON u.id = s.user_id"
     " WHERE s.token_hash = :token AND u.disabled_at IS NULL"
@@ -34,6 +36,15 @@ _TOUCH = text("UPDATE sync.session SET seen_at = now() WHERE token_hash = :token
 _TENANT = text("UPDATE sync.session SET tenant_id = :tenant WHERE token_hash = :token")
 _CLOSE = text("DELETE FROM sync.session WHERE token_hash = :token")
 _CLOSE_OTHERS = text("DELETE FROM sync.session WHERE user_id = :user AND token_hash <> :token")
+_LIST = text(
+    "SELECT encode(token_hash, 'hex') AS id, token_hash = :token AS current, agent, created_at, seen_at"
+    " FROM sync.session WHERE user_id = :user AND seen_at > now() - CAST(:idle AS interval)"
+    " AND created_at > now() - CAST(:longest AS interval) ORDER BY seen_at DESC, token_hash"
+)
+_CLOSE_ONE = text(
+    "DELETE FROM sync.session WHERE user_id = :user AND token_hash = decode(:id, 'hex')"
+    " AND token_hash <> :token"
+)
 _PURGE = text(
     "DELETE FROM sync.session WHERE seen_at < now() - CAST(:idle AS interval)"
     " OR created_at < now() - CAST(:longest AS interval)"
@@ -42,14 +53,27 @@ _PURGE = text(
 
 @dataclass(frozen=True, slots=True)
 class SignedIn:
-    """`tenant_id` is the chosen one of `workplaces`, None where there is none."""
+    """`tenant_id` is the chosen one of `workplaces`, None where there is none. With `must_change` the
+    password was good for this sign-in alone."""
 
     user_id: UUID
     name: str
     email: str
     is_operator: bool
+    must_change: bool
     tenant_id: UUID | None
     workplaces: tuple[Workplace, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SessionRow:
+    """`id` tells it from the person's others and opens nothing."""
+
+    id: str
+    current: bool
+    agent: str
+    created_at: datetime
+    seen_at: datetime
 
 
 async def open_(engine: AsyncEngine, user_id: UUID, tenant_id: UUID | None, agent: str) -> str:
@@ -74,7 +98,15 @@ async def read(engine: AsyncEngine, token: str) -> SignedIn | None:
         places = await workplaces(connection, row.user_id, operator=row.is_operator)
     chosen = next((place.id for place in places if place.id == row.tenant_id), None)
     first = places[0].id if places else None
-    return SignedIn(row.user_id, row.name, row.email, row.is_operator, chosen or first, tuple(places))
+    return SignedIn(
+        user_id=row.user_id,
+        name=row.name,
+        email=row.email,
+        is_operator=row.is_operator,
+        must_change=row.must_change,
+        tenant_id=chosen or first,
+        workplaces=tuple(places),
+    )
 
 
 async def choose(engine: AsyncEngine, token: str, tenant_id: UUID) -> None:
@@ -86,6 +118,23 @@ async def choose(engine: AsyncEngine, token: str, tenant_id: UUID) -> None:
 async def close(engine: AsyncEngine, token: str) -> None:
     async with system_transaction(engine) as connection:
         await connection.execute(_CLOSE, {"token": _hash(token)})
+
+
+async def listing(engine: AsyncEngine, user_id: UUID, token: str) -> list[SessionRow]:
+    """A person's living sessions, the last used first; `token` is of the one that asks."""
+    values = {"user": user_id, "token": _hash(token), "idle": IDLE, "longest": LONGEST}
+    async with system_transaction(engine) as connection:
+        return [SessionRow(**row._mapping) for row in await connection.execute(_LIST, values)]
+
+
+async def close_one(engine: AsyncEngine, user_id: UUID, session_id: str, token: str) -> None:
+    """Another one of the person's own. Raises `Absent`."""
+    if re.fullmatch("[0-9a-f]{64}", session_id) is None:
+        raise Absent("Não há esta sessão.")
+    values = {"user": user_id, "id": session_id, "token": _hash(token)}
+    async with system_transaction(engine) as connection:
+        if (await connection.execute(_CLOSE_ONE, values)).rowcount == 0:
+            raise Absent("Esta sessão já terminou.")
 
 
 async def close_others(engine: AsyncEngine, user_id: UUID, token: str) -> int:

@@ -225,7 +225,8 @@ async def open_page(browser: Browser, console: str) -> AsyncIterator[OpenPage]:
         context = await browser.new_context(base_url=console, locale="pt-BR", **more)
         contexts.append(context)
         if somebody is not None:
-            cookie = {"name": COOKIE, "value": somebody.token, "url": console, "secure": True}
+            # Chromium takes loopback for secure where a page is, not where a test sets a cookie.
+            cookie = {"name": COOKIE, "value": somebody.token, "url": console.replace("http:", "https:")}
             await context.add_cookies([cookie])  # type: ignore[list-item]
         page = await context.new_page()
         page.set_default_timeout(10_000)

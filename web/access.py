@@ -28,6 +28,10 @@ class SignInNeeded(Exception):
     """Nobody is signed in, or no longer."""
 
 
+class PasswordToChange(Exception):
+    """The password was good for one sign-in; nothing else is done before there is another."""
+
+
 class Homeless(ConfigurationError):
     advice = Advice(
         "Sem acesso",
@@ -44,9 +48,17 @@ class Forged(ConfigurationError):
     )
 
 
+class Unreadable(ConfigurationError):
+    advice = Advice(
+        "Pedido inválido",
+        "O pedido traz um caractere que não é texto.",
+        "Volte à página, digite de novo e repita.",
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class Visitor:
-    """A person at work in one tenant."""
+    """A person at work in one tenant. With `must_change` they may only choose a password."""
 
     token: str = field(repr=False)
     user_id: UUID
@@ -57,6 +69,7 @@ class Visitor:
     tenant: str
     can_edit: bool
     workplaces: tuple[Workplace, ...]
+    must_change: bool = False
 
     @property
     def csrf(self) -> str:
@@ -96,6 +109,7 @@ async def visitor(request: Request) -> Visitor:
         tenant=place.name,
         can_edit=place.can_edit,
         workplaces=signed_in.workplaces,
+        must_change=signed_in.must_change,
     )
     request.state.visitor = found
     return found
@@ -106,19 +120,26 @@ Visiting = Annotated[Visitor, Depends(visitor)]
 
 
 async def may(request: Request, person: Visiting) -> None:
-    """Of every page of the console. Raises `NotAllowed`, `Forged`."""
+    """Of every page of the console. Raises `NotAllowed`, `Forged`, `PasswordToChange`, `Unreadable`."""
+    if person.must_change:
+        raise PasswordToChange
+    await own(request, person)
     if request.method not in SAFE:
-        await own(request, person)
         person.actor.require_edit()
 
 
 async def own(request: Request, person: Visiting) -> None:
-    """What is sent comes from a page of this session. Raises `Forged`."""
+    """What is sent comes from a page of this session, and can be kept. Raises `Forged`, `Unreadable`."""
+    if any("\0" in value for value in (*request.query_params.values(), *request.path_params.values())):
+        raise Unreadable("O endereço traz um caractere nulo.")
     if request.method in SAFE:
         return
     origin = request.headers.get("origin")
     if origin is not None and urlsplit(origin).netloc != request.headers.get("host"):
         raise Forged("O pedido veio de outro site.")
-    given = request.headers.get("x-csrf-token") or str((await request.form()).get("csrf", ""))
+    form = await request.form()
+    given = request.headers.get("x-csrf-token") or str(form.get("csrf", ""))
     if not hmac.compare_digest(given.encode(), person.csrf.encode()):
         raise Forged("O pedido não trouxe o código desta sessão.")
+    if any("\0" in value for value in form.values() if isinstance(value, str)):
+        raise Unreadable("O formulário traz um caractere nulo.")

@@ -7,13 +7,20 @@ from fastapi import APIRouter, Depends, FastAPI, Response
 
 from core.errors import DatabaseUnavailable
 from db.figures import figures, last_success
-from web import assets, hub, metrics, refusals, sign_in, webhooks
+from web import account, assets, audit, hub, keys, members, metrics, refusals, sign_in, webhooks
 from web.access import Wired, may
 from web.headers import SecurityHeaders
 from web.health import judge
 from web.wiring import Wiring
 
 watched = APIRouter(include_in_schema=False)
+GUARDED = (
+    hub.router,
+    audit.router,
+    members.router,
+    keys.router,
+)
+"""Pages: reading them needs *ver*, whatever else *editar*."""
 
 
 def create(wiring: Wiring) -> FastAPI:
@@ -24,7 +31,8 @@ def create(wiring: Wiring) -> FastAPI:
     refusals.install(app)
     for router in (watched, assets.router, sign_in.open_router, sign_in.router, webhooks.router(wiring)):
         app.include_router(router)
-    for router in (hub.router,):
+    app.include_router(account.router)
+    for router in GUARDED:
         app.include_router(router, include_in_schema=False, dependencies=[Depends(may)])
     return app
 

@@ -7,7 +7,7 @@ from starlette.exceptions import HTTPException
 
 from core.actor import NotAllowed
 from core.errors import Absent, ConflictError, DatabaseUnavailable, SyncError
-from web.access import Forged, Homeless, SignInNeeded
+from web.access import Forged, Homeless, PasswordToChange, SignInNeeded
 from web.pages import is_htmx, page
 
 STATUSES: dict[type[SyncError], int] = {
@@ -22,6 +22,7 @@ STATUSES: dict[type[SyncError], int] = {
 
 def install(app: FastAPI) -> None:
     app.add_exception_handler(SignInNeeded, _sign_in)
+    app.add_exception_handler(PasswordToChange, _change_password)
     app.add_exception_handler(SyncError, _refuse)
     app.add_exception_handler(HTTPException, _http)
     app.add_exception_handler(RequestValidationError, _malformed)
@@ -39,6 +40,12 @@ def _sign_in(request: Request, _: Exception) -> Response:
     if is_htmx(request):
         return Response(status_code=401, headers={"HX-Redirect": target})
     return RedirectResponse(target, status_code=303)
+
+
+def _change_password(request: Request, _: Exception) -> Response:
+    if is_htmx(request):
+        return Response(status_code=403, headers={"HX-Redirect": "/acesso/conta"})
+    return RedirectResponse("/acesso/conta", status_code=303)
 
 
 def _refuse(request: Request, error: Exception) -> Response:

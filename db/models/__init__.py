@@ -22,7 +22,7 @@ from db.models.legacy import legacy_file, legacy_file_part, migration, migration
 from db.models.notices import channel, notice, notice_delivery
 from db.models.reconciliation import reconciliation
 from db.models.runs import alarm, issue, record_override, run_request, scan_page, support_ticket, sync_log
-from db.models.sign_in import api_key, session, sign_in_failure
+from db.models.sign_in import api_key, idempotency_key, session, sign_in_attempt, sign_in_failure
 from db.models.sync import (
     audit_log,
     conflict,
@@ -54,6 +54,7 @@ __all__ = [
     "cursor",
     "customer",
     "discovery",
+    "idempotency_key",
     "installation",
     "integration",
     "invoice",
@@ -83,6 +84,7 @@ __all__ = [
     "scan_page",
     "session",
     "shipment",
+    "sign_in_attempt",
     "sign_in_failure",
     "stock_level",
     "support_ticket",

@@ -1,10 +1,11 @@
-"""Who is signed in, programs with a key of the API, and what was tried in vain."""
+"""Who is signed in and who is on the way, programs with a key of the API and what they were answered."""
 
 from sqlalchemy import (
     ARRAY,
     Column,
     ForeignKeyConstraint,
     Index,
+    Integer,
     LargeBinary,
     Table,
     Text,
@@ -55,5 +56,32 @@ sign_in_failure = Table(
     Column("subject", LargeBinary, nullable=False),
     now("at"),
     Index("ix_sign_in_failure_subject", "subject", "at"),
+    schema="sync",
+)
+
+sign_in_attempt = Table(
+    "sign_in_attempt",
+    metadata,
+    Column("state_hash", LargeBinary, primary_key=True),
+    Column("browser_hash", LargeBinary, nullable=False),
+    Column("nonce", Text, nullable=False),
+    Column("verifier", Text, nullable=False),
+    Column("back", Text, nullable=False),
+    now("created_at"),
+    Index("ix_sign_in_attempt_created_at", "created_at"),
+    schema="sync",
+)
+
+idempotency_key = Table(
+    "idempotency_key",
+    metadata,
+    Column("tenant_id", Uuid, primary_key=True),
+    Column("key", Text, primary_key=True),
+    Column("fingerprint", LargeBinary, nullable=False),
+    Column("status", Integer),
+    txt("content_type"),
+    Column("body", LargeBinary),
+    now("created_at"),
+    Index("ix_idempotency_key_created_at", "created_at"),
     schema="sync",
 )

@@ -253,7 +253,9 @@ audit_log = Table(
     Column("target", Text, nullable=False),
     Column("details", JSONB, nullable=False, server_default=text("'{}'")),
     Column("reason", Text),
-    Index("ix_audit_log_at", "tenant_id", "at"),
+    Index("ix_audit_log_at", "tenant_id", "at", "id"),
+    Index("ix_audit_log_actor", "tenant_id", "actor", "at", "id"),
+    Index("ix_audit_log_action", "tenant_id", "action", "at", "id"),
     Index("ix_audit_log_target", "tenant_id", "target"),
     schema="sync",
 )
@@ -270,6 +272,7 @@ user = Table(
     Column("is_operator", Boolean, nullable=False, server_default=text("false")),
     Column("disabled_at", MOMENT),
     now("created_at"),
+    Column("must_change_password", Boolean, nullable=False, server_default=text("false")),
     Index("uq_user_email", text("lower(email)"), unique=True),
     UniqueConstraint("oidc_issuer", "oidc_subject"),
     schema="sync",

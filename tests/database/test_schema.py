@@ -15,7 +15,7 @@ from db.session import system_transaction, tenant_transaction
 from db.upgrade import downgrade, upgrade
 from tests.conftest import Database, Tenant, new_tenant
 
-SHARED = {"sync.installation", "sync.rate_bucket", "sync.sign_in_failure"}
+SHARED = {"sync.installation", "sync.rate_bucket", "sync.sign_in_attempt", "sync.sign_in_failure"}
 """Tables that hold nothing of any tenant."""
 UNPROTECTED = text(
     """
