@@ -23,9 +23,9 @@ lint: $(STAMP)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-# Three at a time, as two cores have time for: most tests wait. A file's tests stay together, on a PostgreSQL of
+# Four at a time, as two cores have time for: most tests wait. A file's tests stay together, on a PostgreSQL of
 # their worker's; in the order of their folders, as those that wait longest come early.
-TESTERS ?= 3
+TESTERS ?= 4
 
 test: $(STAMP)
 	$(BIN)/python -m pytest -n $(TESTERS) --dist loadfile --no-loadscope-reorder

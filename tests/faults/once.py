@@ -9,6 +9,8 @@ import os
 import signal
 import sys
 from collections.abc import Mapping
+from functools import cache
+from multiprocessing.forkserver import ensure_running
 from uuid import UUID
 
 from core.entities import Entity, RunStatus, Trigger
@@ -18,6 +20,7 @@ from tests.world.steps import walk
 
 FORKS = multiprocessing.get_context("forkserver")
 FORKS.set_forkserver_preload(["tests.faults.once"])
+ADDED = "CLOUDTOSYS_PROVIDERS"
 
 
 async def once(pair: UUID, entity: Entity, batch_size: int, *, full: bool = False) -> str:
@@ -46,6 +49,7 @@ async def once(pair: UUID, entity: Entity, batch_size: int, *, full: bool = Fals
 
 def die(pair: UUID, entity: Entity, batch_size: int, place: int, when: str, *, full: bool = False) -> bool:
     """One run that dies at its commit `place`; whether it had fewer and lived."""
+    _load()
     arguments = (dict(os.environ), pair, entity, batch_size, place, when, full)
     process = FORKS.Process(target=_die, args=arguments)
     process.start()
@@ -55,6 +59,15 @@ def die(pair: UUID, entity: Entity, batch_size: int, place: int, when: str, *, f
         process.kill()
     assert code in (0, -signal.SIGKILL), code
     return code == 0
+
+
+@cache
+def _load() -> None:
+    """With the world among its providers, whichever test dies first."""
+    before = os.environ.get(ADDED, "")
+    os.environ[ADDED] = "tests.world.provider"
+    ensure_running()
+    os.environ[ADDED] = before
 
 
 def _die(

@@ -1,18 +1,14 @@
 """T2: an import killed at each of its commits, one after the other, before it and after it."""
 
 import itertools
-import os
-import signal
-import subprocess
-import sys
 
 import pytest
 
 from core.entities import Entity, RunStatus
 from sandbox.process import start
 from tests.faults.conftest import LONG
+from tests.faults.once import die
 from tests.faults.test_kill import assert_equal
-from tests.processes import ROOT
 from tests.providers.conftest import Shop
 
 PRODUCTS, BATCH = (400, 60) if LONG else (150, 60)
@@ -44,17 +40,7 @@ async def test_killed_at_any_commit_nothing_is_lost_or_doubled(shop: Shop, when:
 
 def run_and_die(shop: Shop, place: int, when: str) -> bool:
     """A complete scan in a process that dies at its commit `place`; whether it had fewer and lived."""
-    pair = shop.pairs[Entity.PRODUCTS]
-    done = subprocess.run(
-        [sys.executable, "-m", "tests.faults.once", str(pair), "products", str(BATCH), "full"],
-        env=os.environ | {"CRASH_AT": str(place), "CRASH_WHEN": when},
-        cwd=ROOT,
-        capture_output=True,
-        timeout=60,
-        check=False,
-    )
-    assert done.returncode in (0, -signal.SIGKILL), done.stderr.decode()[-2000:]
-    return done.returncode == 0
+    return die(shop.pairs[Entity.PRODUCTS], Entity.PRODUCTS, BATCH, place, when, full=True)
 
 
 def test_the_crash_is_where_it_is_said_to_be(shop: Shop) -> None:

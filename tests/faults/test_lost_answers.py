@@ -53,7 +53,7 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 async def test_no_create_is_doubled_and_none_stays_unknown(connect_world: Connect, style: str) -> None:
     room = connect_world(style)
     room.pair(direction=Direction.EXPORT)
-    count = CREATES if "single" not in style or LONG else CREATES // 3
+    count = CREATES if "single" not in style or LONG else CREATES // 6
     room.erp.add_many("product", [{"sku": f"P{n}", "name": f"P{n}", "price": 1} for n in range(count)])
     room.world.faults(*storm())
     started = time.monotonic()

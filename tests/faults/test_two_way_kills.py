@@ -19,7 +19,7 @@ from deployments.apply import Prefect
 from tests.faults.conftest import LONG
 from tests.world.room import Room, issues
 
-KILLS, EVERY = (int(os.environ.get("KILLS", "500")), 25) if LONG else (4, 2)
+KILLS, EVERY = (int(os.environ.get("KILLS", "500")), 25) if LONG else (2, 2)
 RECORDS = 300
 SLOT_TRIES = 6
 """Killed between our last commit and Prefect's, a pair has its slot back once the mirror has looked."""

@@ -24,11 +24,12 @@ from tests.providers.conftest import Shop
 
 ROUNDS, SEED = (50 if LONG else 3), 20270405
 LEASE_SECONDS = 2.0
+COUNTS = (2, 10) if LONG else (5,)
 PRODUCTS, BATCH = 600, 100
 
 
 @pytest.mark.timeout(300)
-@pytest.mark.parametrize("count", [2, 10])
+@pytest.mark.parametrize("count", COUNTS)
 async def test_workers_that_find_the_same_run_have_one_effect(
     connect: Callable[[Store], Awaitable[UUID]],
     prefect: Prefect,
@@ -49,7 +50,7 @@ async def test_workers_that_find_the_same_run_have_one_effect(
     print(f"T5 pass workers={count} effects=1 seed=0")
 
 
-@pytest.mark.parametrize("count", [2, 10])
+@pytest.mark.parametrize("count", COUNTS)
 async def test_runs_of_one_pair_begun_at_once_have_one_effect(shop: Shop, until: Until, count: int) -> None:
     """Without Prefect between them: the lease alone. The shop asks for patience until all have come."""
     busy = {"kind": "429", "path": "^products$", "times": 1000, "retry_after": 1}
