@@ -1,12 +1,11 @@
-"""Until when an integration's client certificate lasts: kept beside it, so that an alarm comes in time."""
+"""Until when an integration's client certificate lasts, told to who gave it."""
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from core.formats import moment
 from core.spec import Provider
 from db.admin import IntegrationRow
-from db.expiry import set_expiry
-from db.runs import read_secrets
+from db.expiry import note_certificate
 from db.vault import Vault
 
 
@@ -14,13 +13,6 @@ async def note_expiry(
     engine: AsyncEngine, vault: Vault, provider: Provider, integration: IntegrationRow
 ) -> None:
     """Raises `ConfigurationError` for a certificate that cannot be used."""
-    if provider.certificate is None:
-        return
-    secrets = await read_secrets(engine, vault, integration.tenant_id, integration.id)
-    certificate = provider.certificate({**integration.settings, **secrets})
-    if certificate is None:
-        return
-    # What need not be given is no part of it: the authorities of the other side, say.
-    files = [setting.name for setting in provider.settings if setting.kind == "file" and setting.required]
-    await set_expiry(engine, integration.tenant_id, integration.id, files, certificate.expires_at)
-    print(f"Certificado {certificate.subject} válido até {moment(certificate.expires_at)}.")
+    certificate = await note_certificate(engine, vault, provider, integration)
+    if certificate is not None:
+        print(f"Certificado {certificate.subject} válido até {moment(certificate.expires_at)}.")

@@ -1,5 +1,6 @@
 """The rows that the words of a command line mean. All raise `ConfigurationError` with what can be chosen."""
 
+from collections.abc import Sequence
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -34,7 +35,11 @@ async def tenant(engine: AsyncEngine, slug: str) -> admin.TenantRow:
 
 async def integration(engine: AsyncEngine, tenant_id: UUID, typed: str) -> admin.IntegrationRow:
     """By id or by name, whatever its case; the beginning of a name is enough where only one begins so."""
-    rows = await admin.integrations(engine, tenant_id)
+    return among(await admin.integrations(engine, tenant_id), typed)
+
+
+def among(rows: Sequence[admin.IntegrationRow], typed: str) -> admin.IntegrationRow:
+    """As `integration`, of these."""
     wanted = typed.strip().lower()
     exact = [row for row in rows if wanted in (str(row.id), row.name.lower())]
     found = exact or [row for row in rows if row.name.lower().startswith(wanted)]

@@ -3,21 +3,19 @@
 A certificate or key is given as the path of its file.
 """
 
-import base64
 import getpass
 import os
-import re
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from pathlib import Path
 
 import msgspec
 
+from core import form
 from core.errors import ConfigurationError
 from core.spec import Provider, Setting
 
 OPEN_TO_OTHERS = 0o077
-LARGEST_FILE = 1_000_000
 
 
 def credentials(provider: Provider, file: Path | None, *, ask: bool = True) -> dict[str, str]:
@@ -35,7 +33,7 @@ def credentials(provider: Provider, file: Path | None, *, ask: bool = True) -> d
         if not value and ask:
             value = _typed(provider, setting)
         if value:
-            _check(setting, value)
+            form.check(setting, value)
             found[setting.name] = _contents(setting, Path(value)) if setting.kind == "file" else value
     return found
 
@@ -60,14 +58,9 @@ def settings(provider: Provider, pairs: Iterable[str]) -> dict[str, str]:
                 f"{setting.label} é uma credencial e não pode ser um argumento: ficaria no histórico do "
                 "terminal. Use --credentials-file, a variável de ambiente ou digite quando for pedido."
             )
-        _check(setting, value)
+        form.check(setting, value)
         found[name] = value
     return found
-
-
-def defaults(provider: Provider) -> dict[str, str]:
-    """What a setting is where nobody says otherwise."""
-    return {setting.name: setting.default for setting in provider.settings if setting.default}
 
 
 def read_file(path: Path) -> dict[str, str]:
@@ -117,26 +110,4 @@ def _contents(setting: Setting, path: Path) -> str:
         content = path.expanduser().read_bytes()
     except OSError:
         raise ConfigurationError(f"{setting.label}: o arquivo {path} não pôde ser lido.") from None
-    if not content or len(content) > LARGEST_FILE:
-        raise ConfigurationError(f"{setting.label}: o arquivo {path} está vazio ou passa de 1 MB.")
-    return base64.b64encode(content).decode()
-
-
-def _check(setting: Setting, value: str) -> None:
-    choices = [choice for choice, _ in setting.choices]
-    if setting.pattern and not re.fullmatch(setting.pattern, value):
-        shape = f" Formato: {setting.placeholder}" if setting.placeholder else ""
-        raise ConfigurationError(f"{setting.label} não tem o formato esperado.{shape}")
-    if choices and value not in choices:
-        raise ConfigurationError(f"{setting.label}: use um de {', '.join(choices)}.")
-    if setting.kind == "integer" and not value.isdecimal():
-        raise ConfigurationError(f"{setting.label} deve ser um número inteiro.")
-    if setting.kind == "boolean" and value not in ("true", "false"):
-        raise ConfigurationError(f"{setting.label} deve ser true ou false.")
-
-
-def complete(provider: Provider, given: Mapping[str, str]) -> None:
-    """Raises `ConfigurationError` naming what is still missing."""
-    missing = [s.label for s in provider.settings if s.required and not given.get(s.name)]
-    if missing:
-        raise ConfigurationError(f"Falta preencher: {', '.join(missing)}.")
+    return form.contents(setting, content)

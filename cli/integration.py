@@ -14,11 +14,11 @@ from cli import connect as connecting
 from cli.following import follow_up
 from cli.installation import database
 from cli.portuguese import command, group
+from core import form
 from core.address import Guard
 from core.entities import Cadence, ConflictPolicy, Direction, Entity, IntegrationStatus, Matching
-from core.errors import ConfigurationError
 from core.spec import Provider
-from db import admin
+from db import admin, deleted
 from db.settings import Environment, read
 from db.vault import from_environment
 from providers.registry import get
@@ -92,23 +92,22 @@ def create(
     kind = get(provider)
     wanted = direction or Direction.IMPORT
     rhythm = cadence or Cadence.MANUAL
-    directions = _directions(kind, entities, wanted)
-    check_cadence(kind, rhythm)
+    directions = form.directions(kind, entities, wanted)
+    form.check_cadence(kind, rhythm)
 
     async def work() -> None:
         async with database() as engine:
             environment = read()
             owner = await chosen.tenant(engine, tenant)
             branch_id = await admin.find_branch(engine, owner.id, branch) if branch else None
-            others = credentials.defaults(kind) | credentials.settings(kind, settings or [])
+            others = form.defaults(kind) | credentials.settings(kind, settings or [])
             secrets = credentials.credentials(kind, credentials_file)
             given = {"base_url": base_url, **others, **secrets}
-            credentials.complete(kind, given)
-            _check_address(kind, environment, given)
+            form.complete(kind, given)
+            _check_addresses(kind, environment, given)
             if kind.certificate is not None:
                 kind.certificate(given)  # refused before anything is kept
-            # What is handed out once would be lost to a simulation.
-            simulate = not write_at_once and not any(kind.resources[entity].feed for entity in directions)
+            simulate = not write_at_once and all(form.may_simulate(kind, entity) for entity in directions)
             draft = admin.Draft(
                 tenant_id=owner.id,
                 provider=kind.key,
@@ -194,7 +193,7 @@ def update(
             found = await _find(engine, tenant, integration)
             environment, kind = read(), get(found.provider)
             url = base_url or found.base_url or ""
-            _check_address(kind, environment, {**found.settings, "base_url": url})
+            _check_addresses(kind, environment, {**found.settings, "base_url": url})
             secrets = credentials.credentials(kind, credentials_file, ask=ask)
             vault = from_environment(environment)
             await admin.change_access(engine, vault, found, base_url=url or None, secrets=secrets)
@@ -256,7 +255,10 @@ def delete(
     yes: words.Yes = False,
     tenant: words.Tenant = "",
 ) -> None:
-    """Exclui a integração e destrói suas credenciais; registros do ERP e logs ficam."""
+    """Exclui a integração: por 30 dias pode ser restaurada, depois suas credenciais são destruídas.
+
+    Registros do ERP, vínculos e logs ficam.
+    """
 
     async def find() -> admin.IntegrationRow:
         async with database() as engine:
@@ -264,14 +266,30 @@ def delete(
 
     async def work(found: admin.IntegrationRow) -> None:
         async with database() as engine:
-            await admin.delete_integration(engine, found)
-            print(f"Integração {found.name} excluída.")
+            await deleted.delete(engine, found, admin.CLI)
+            print(f"Integração {found.name} excluída. `integration restore` a traz de volta em até 30 dias.")
             await follow_up(engine)
 
     found = asyncio.run(find())
-    if not yes and not output.confirmed(f"Excluir {found.name} e destruir suas credenciais?"):
+    if not yes and not output.confirmed(f"Excluir {found.name}?"):
         raise Exit(1)
     asyncio.run(work(found))
+
+
+@command(app)
+def restore(integration: words.Integration, tenant: words.Tenant = "") -> None:
+    """Traz de volta, pausada, uma integração excluída há menos de 30 dias."""
+
+    async def work() -> None:
+        async with database() as engine:
+            owner = await chosen.tenant(engine, tenant)
+            rows = await deleted.listing(engine, owner.id)
+            found = chosen.among(rows, integration)
+            await deleted.restore(engine, owner.id, found.id, admin.CLI)
+            print(f"Integração {found.name} restaurada, pausada: continue com `integration resume`.")
+            await follow_up(engine)
+
+    asyncio.run(work())
 
 
 def _set_status(integration: str, tenant: str, status: IntegrationStatus) -> None:
@@ -285,9 +303,8 @@ def _set_status(integration: str, tenant: str, status: IntegrationStatus) -> Non
     asyncio.run(work())
 
 
-def _check_address(kind: Provider, environment: Environment, given: Mapping[str, str]) -> None:
-    if not kind.by_migration:
-        Guard(environment.private_hosts, environment.plain_http).check_url(kind.base_url(given))
+def _check_addresses(kind: Provider, environment: Environment, given: Mapping[str, str]) -> None:
+    form.check_addresses(kind, Guard(environment.private_hosts, environment.plain_http), given)
 
 
 async def _find(engine: AsyncEngine, tenant: str, integration: str) -> admin.IntegrationRow:
@@ -300,30 +317,3 @@ def _row(row: admin.IntegrationRow) -> dict[str, object]:
         "status_label": row.status.label,
         "direction_label": row.direction.label,
     }
-
-
-def _directions(kind: Provider, entities: list[Entity] | None, wanted: Direction) -> dict[Entity, Direction]:
-    """Each entity's own direction: in a two-way integration what cannot be written is imported. Without
-    `entities` those that the provider offers."""
-    found: dict[Entity, Direction] = {}
-    for entity in entities or kind.resources:
-        offered = kind.resources[entity].directions if entity in kind.resources else frozenset()
-        if wanted in offered:
-            found[entity] = wanted
-        elif wanted is Direction.BOTH and Direction.IMPORT in offered:
-            found[entity] = Direction.IMPORT
-        elif entities:
-            labels = ", ".join(item.label for item in kind.resources)
-            raise ConfigurationError(
-                f"{kind.name} não oferece {wanted.label} {entity.label}. Entidades: {labels}."
-            )
-    if not found:
-        raise ConfigurationError(f"{kind.name} não oferece {wanted.label} nenhuma entidade.")
-    return found
-
-
-def check_cadence(kind: Provider, cadence: Cadence) -> None:
-    """Raises `ConfigurationError` for a cadence faster than the provider allows."""
-    if cadence.seconds is not None and cadence.seconds < (kind.fastest.seconds or 0):
-        reason = f" {kind.fastest_reason}" if kind.fastest_reason else ""
-        raise ConfigurationError(f"{kind.name} aceita no máximo {kind.fastest.label}.{reason}")

@@ -9,8 +9,8 @@ from typer import Argument, Option
 from cli import chosen, output, words
 from cli.following import follow_up
 from cli.installation import database
-from cli.integration import check_cadence
 from cli.portuguese import command, group
+from core import form
 from core.entities import Cadence, ConflictPolicy, Direction, Entity
 from db import admin
 from providers.registry import get
@@ -116,7 +116,7 @@ def _change(
             owner = await chosen.tenant(engine, tenant)
             found = await chosen.integration(engine, owner.id, integration)
             if cadence is not None:
-                check_cadence(get(found.provider), cadence)
+                form.check_cadence(get(found.provider), cadence)
             pair = await chosen.pair(engine, found, entity, direction)
             await admin.change_pair(
                 engine, owner.id, pair.id, enabled=enabled, cadence=cadence, policy=choice

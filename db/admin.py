@@ -16,12 +16,14 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from uuid_utils.compat import uuid7
 
 from core.entities import Cadence, ConflictPolicy, Direction, Entity, IntegrationStatus, Matching
-from core.errors import ConfigurationError
+from core.errors import Absent, ConfigurationError
 from db import audit
+from db.audit import By
 from db.session import system_transaction, tenant_transaction
 from db.vault import Vault
 
 ACTOR = "cli"
+CLI = By(ACTOR)
 
 _TENANTS = text("SELECT id, slug, name FROM erp.tenant ORDER BY slug")
 _NEW_TENANT = text("INSERT INTO erp.tenant (id, name, slug) VALUES (:id, :name, :slug)")
@@ -29,24 +31,32 @@ _NEW_BRANCH = text(
     "INSERT INTO erp.branch (tenant_id, code, name, is_default) VALUES (:tenant, '1', 'Matriz', true)"
 )
 _BRANCH = text("SELECT id FROM erp.branch WHERE code = :code AND deleted_at IS NULL")
-_INTEGRATIONS = text(
+INTEGRATIONS = (
     "SELECT i.id, i.tenant_id, i.provider, i.name, i.base_url, i.settings, i.direction, i.matching,"
     " i.branch_id, b.code AS branch, i.status, i.status_code, i.status_reason,"
     " i.status_since, i.last_success_at, i.created_at,"
+    " i.draft, i.tested, i.webhook_public_id, i.deleted_at,"
     " ARRAY(SELECT c.name FROM sync.credential c WHERE c.integration_id = i.id ORDER BY c.name) AS secrets,"
     " (SELECT min(c.expires_at) FROM sync.credential c WHERE c.integration_id = i.id) AS ends_at"
     " FROM sync.integration i LEFT JOIN erp.branch b ON b.id = i.branch_id"
-    " WHERE i.deleted_at IS NULL ORDER BY lower(i.name)"
 )
+_PRESENT = text(f"{INTEGRATIONS} WHERE i.deleted_at IS NULL ORDER BY lower(i.name)")
+_INTEGRATION = text(f"{INTEGRATIONS} WHERE i.id = :id AND i.deleted_at IS NULL")
 _NEW_INTEGRATION = text(
     "INSERT INTO sync.integration (id, tenant_id, provider, name, base_url, settings, direction, matching,"
     " branch_id) VALUES (:id, :tenant, :provider, :name, :base_url, CAST(:settings AS jsonb), :direction,"
     " :matching, :branch)"
 )
-_ADDRESS = text("UPDATE sync.integration SET base_url = :base_url, updated_at = now() WHERE id = :id")
+# What was tested is not what is there now.
+_ACCESS = text(
+    "UPDATE sync.integration SET base_url = :base_url, name = coalesce(CAST(:name AS text), name),"
+    " settings = coalesce(CAST(:settings AS jsonb), settings), tested = NULL, updated_at = now()"
+    " WHERE id = :id AND deleted_at IS NULL"
+)
 _STATUS = text(
     "UPDATE sync.integration SET status = :status, status_reason = '', status_code = '',"
-    " status_since = now(), updated_at = now() WHERE id = :id AND deleted_at IS NULL"
+    " draft = draft AND :status = 'disabled', status_since = now(), updated_at = now()"
+    " WHERE id = :id AND deleted_at IS NULL"
 )
 # Runs that failed before are no longer counted; one that waits for new credentials goes on.
 _RENEWED = text(
@@ -55,10 +65,6 @@ _RENEWED = text(
     " status_reason = CASE WHEN status_code = 'reconnect' THEN '' ELSE status_reason END,"
     " status_code = CASE WHEN status_code = 'reconnect' THEN '' ELSE status_code END WHERE id = :id"
 )
-_DELETE = text(
-    "UPDATE sync.integration SET deleted_at = now(), updated_at = now(), status = 'disabled' WHERE id = :id"
-)
-_FORGET = text("DELETE FROM sync.credential WHERE integration_id = :id")
 _KEEP_SECRET = text(
     "INSERT INTO sync.credential (tenant_id, integration_id, name, ciphertext, key_id)"
     " VALUES (:tenant, :id, :name, :secret, :key) ON CONFLICT (integration_id, name)"
@@ -94,7 +100,8 @@ class TenantRow:
 @dataclass(frozen=True, slots=True)
 class IntegrationRow:
     """`settings` hold no secret; `secrets` are the names of those that are stored, never their values.
-    `ends_at`: when the first of those that end does."""
+    `ends_at`: when the first of those that end does. A `draft` was never activated; `tested` is what its last
+    Testar Conexão found, unless the access changed since."""
 
     id: UUID
     tenant_id: UUID
@@ -112,6 +119,10 @@ class IntegrationRow:
     status_since: datetime
     last_success_at: datetime | None
     created_at: datetime
+    draft: bool
+    tested: dict[str, Any] | None
+    webhook_public_id: UUID
+    deleted_at: datetime | None
     secrets: list[str]
     ends_at: datetime | None
 
@@ -185,11 +196,20 @@ async def find_branch(engine: AsyncEngine, tenant_id: UUID, code: str) -> UUID:
 async def integrations(engine: AsyncEngine, tenant_id: UUID) -> list[IntegrationRow]:
     """Integrations of a tenant that were not deleted, by name."""
     async with tenant_transaction(engine, tenant_id) as connection:
-        rows = (await connection.execute(_INTEGRATIONS)).all()
-    return [_integration(row._mapping) for row in rows]
+        rows = (await connection.execute(_PRESENT)).all()
+    return [integration_of(row._mapping) for row in rows]
 
 
-async def create_integration(engine: AsyncEngine, vault: Vault, draft: Draft) -> UUID:
+async def read_integration(engine: AsyncEngine, tenant_id: UUID, id_: UUID) -> IntegrationRow:
+    """Raises `Absent` for one that the tenant does not have, or has deleted."""
+    async with tenant_transaction(engine, tenant_id) as connection:
+        row = (await connection.execute(_INTEGRATION, {"id": id_})).one_or_none()
+    if row is None:
+        raise Absent("Não há esta integração.")
+    return integration_of(row._mapping)
+
+
+async def create_integration(engine: AsyncEngine, vault: Vault, draft: Draft, *, by: By = CLI) -> UUID:
     """The integration with its secrets and pairs. Raises `ConfigurationError` when the name is taken."""
     found: UUID = uuid7()
     values = {
@@ -217,7 +237,7 @@ async def create_integration(engine: AsyncEngine, vault: Vault, draft: Draft) ->
                 }
                 await connection.execute(_NEW_PAIR, values | pair)
             details = {"provider": draft.provider, "entities": [entity.value for entity in draft.pairs]}
-            await _audit(connection, draft.tenant_id, "integration.create", str(found), details)
+            await _audit(connection, draft.tenant_id, "integration.create", str(found), details, by)
     except IntegrityError:
         raise ConfigurationError(f"Já existe uma integração chamada {draft.name!r}.") from None
     return found
@@ -230,18 +250,32 @@ async def change_access(
     *,
     base_url: str | None,
     secrets: Mapping[str, str],
+    settings: Mapping[str, str] | None = None,
+    name: str | None = None,
+    by: By = CLI,
 ) -> None:
-    """Another address, other secrets; secrets that are not named stay as they are.
+    """Another address, other secrets; secrets that are not named stay as they are, and so do settings and
+    name where they are None. Raises `ConfigurationError` when the name is taken.
 
     New secrets make an integration active that was waiting to be reconnected.
     """
-    async with tenant_transaction(engine, integration.tenant_id) as connection:
-        await connection.execute(_ADDRESS, {"id": integration.id, "base_url": base_url})
-        await _keep_secrets(connection, vault, integration.tenant_id, integration.id, secrets)
-        if secrets:
-            await reconnect(connection, integration.id)
-        details = {"secrets": sorted(secrets)}
-        await _audit(connection, integration.tenant_id, "integration.access", str(integration.id), details)
+    values = {
+        "id": integration.id,
+        "base_url": base_url,
+        "name": name,
+        "settings": None if settings is None else msgspec.json.encode(dict(settings)).decode(),
+    }
+    details = {"secrets": sorted(secrets)} | _changes(integration, base_url, settings, name)
+    try:
+        async with tenant_transaction(engine, integration.tenant_id) as connection:
+            await connection.execute(_ACCESS, values)
+            await _keep_secrets(connection, vault, integration.tenant_id, integration.id, secrets)
+            if secrets:
+                await reconnect(connection, integration.id)
+            target = str(integration.id)
+            await _audit(connection, integration.tenant_id, "integration.access", target, details, by)
+    except IntegrityError:
+        raise ConfigurationError(f"Já existe uma integração chamada {name!r}.") from None
 
 
 async def reconnect(connection: AsyncConnection, integration_id: UUID) -> None:
@@ -249,19 +283,14 @@ async def reconnect(connection: AsyncConnection, integration_id: UUID) -> None:
     await connection.execute(_RENEWED, {"id": integration_id})
 
 
-async def set_status(engine: AsyncEngine, integration: IntegrationRow, status: IntegrationStatus) -> None:
+async def set_status(
+    engine: AsyncEngine, integration: IntegrationRow, status: IntegrationStatus, *, by: By = CLI
+) -> None:
     async with tenant_transaction(engine, integration.tenant_id) as connection:
         await connection.execute(_STATUS, {"id": integration.id, "status": status.value})
         details = {"status": status.value}
-        await _audit(connection, integration.tenant_id, "integration.status", str(integration.id), details)
-
-
-async def delete_integration(engine: AsyncEngine, integration: IntegrationRow) -> None:
-    """Its secrets are destroyed; records of the ERP, mappings and logs stay."""
-    async with tenant_transaction(engine, integration.tenant_id) as connection:
-        await connection.execute(_DELETE, {"id": integration.id})
-        await connection.execute(_FORGET, {"id": integration.id})
-        await _audit(connection, integration.tenant_id, "integration.delete", str(integration.id))
+        target = str(integration.id)
+        await _audit(connection, integration.tenant_id, "integration.status", target, details, by)
 
 
 async def pairs(engine: AsyncEngine, tenant_id: UUID) -> list[PairRow]:
@@ -279,8 +308,9 @@ async def change_pair(
     enabled: bool | None = None,
     cadence: Cadence | None = None,
     policy: ConflictPolicy | None = None,
+    by: By = CLI,
 ) -> None:
-    """What is None stays as it is."""
+    """What is None stays as it is. Raises `Absent` for a pair that the tenant does not have."""
     values = {
         "id": pair_id,
         "enabled": enabled,
@@ -288,9 +318,10 @@ async def change_pair(
         "policy": policy.value if policy else None,
     }
     async with tenant_transaction(engine, tenant_id) as connection:
-        await connection.execute(_PAIR, values)
+        if (await connection.execute(_PAIR, values)).rowcount == 0:
+            raise Absent("Não há este par.")
         details = {name: value for name, value in values.items() if name != "id" and value is not None}
-        await _audit(connection, tenant_id, "pair.change", str(pair_id), details)
+        await _audit(connection, tenant_id, "pair.change", str(pair_id), details, by)
 
 
 async def _keep_secrets(
@@ -312,11 +343,23 @@ async def _audit(
     action: str,
     target: str,
     details: Mapping[str, Any] | None = None,
+    by: By = CLI,
 ) -> None:
-    await audit.record(connection, tenant_id, audit.By(ACTOR), action, target, details)
+    await audit.record(connection, tenant_id, by, action, target, details)
 
 
-def _integration(row: Mapping[Any, Any]) -> IntegrationRow:
+def _changes(
+    integration: IntegrationRow, base_url: str | None, settings: Mapping[str, str] | None, name: str | None
+) -> dict[str, Any]:
+    """Settings that changed, by name: what they are stays out of the trail."""
+    before = integration.settings | {"base_url": integration.base_url or "", "name": integration.name}
+    after = before if settings is None else dict(settings) | {"name": integration.name}
+    after = after | {"base_url": base_url or ""} | ({"name": name} if name else {})
+    changed = sorted(key for key in before | after if before.get(key) != after.get(key))
+    return {"settings": changed} if changed else {}
+
+
+def integration_of(row: Mapping[Any, Any]) -> IntegrationRow:
     values = dict(row)
     values["direction"] = Direction(values["direction"])
     values["matching"] = Matching(values["matching"])

@@ -11,9 +11,14 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from core.certificate import Certificate
 from core.formats import moment
+from core.spec import Provider
+from db.admin import IntegrationRow
 from db.alarms import CREDENTIAL_EXPIRED, CREDENTIAL_EXPIRING, keep_alarms
+from db.runs import read_secrets
 from db.session import system_transaction, tenant_transaction
+from db.vault import Vault
 
 DAYS = 14
 
@@ -37,6 +42,24 @@ async def set_expiry(
     async with tenant_transaction(engine, tenant_id) as connection:
         values = {"integration": integration_id, "names": list(names), "at": at}
         await connection.execute(_SET, values)
+
+
+async def note_certificate(
+    engine: AsyncEngine, vault: Vault, provider: Provider, integration: IntegrationRow
+) -> Certificate | None:
+    """Keep the end of the client certificate beside it, so that an alarm comes in time.
+
+    Raises `ConfigurationError` for one that cannot be used, `WrongKey`, `DatabaseUnavailable`.
+    """
+    if provider.certificate is None:
+        return None
+    secrets = await read_secrets(engine, vault, integration.tenant_id, integration.id)
+    certificate = provider.certificate({**integration.settings, **secrets})
+    if certificate is not None:
+        # What need not be given is no part of it: the authorities of the other side, say.
+        files = [setting.name for setting in provider.settings if setting.kind == "file" and setting.required]
+        await set_expiry(engine, integration.tenant_id, integration.id, files, certificate.expires_at)
+    return certificate
 
 
 async def check_credentials(engine: AsyncEngine) -> int:

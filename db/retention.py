@@ -1,10 +1,12 @@
-"""What is thrown away, and when (RELIABILITY 9): payloads 30 days, solved issues 90 days, logs 2 years."""
+"""What is thrown away, and when (RELIABILITY 9): payloads 30 days, solved issues 90 days, logs 2 years; the
+secrets of a deleted integration when it can no longer be restored."""
 
 from dataclasses import dataclass
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from db.deleted import GRACE_DAYS
 from db.session import system_transaction
 
 STEP = 5_000
@@ -36,6 +38,9 @@ _STEPS = {
     " LIMIT :step)",
     "webhook_events": "DELETE FROM sync.webhook_event WHERE id IN (SELECT id FROM sync.webhook_event"
     " WHERE processed_at < now() - interval '30 days' LIMIT :step)",
+    "secrets": "DELETE FROM sync.credential WHERE (integration_id, name) IN (SELECT c.integration_id, c.name"
+    " FROM sync.credential c JOIN sync.integration i ON i.id = c.integration_id"
+    " WHERE i.deleted_at <= now() - make_interval(days => :grace) LIMIT :step)",
 }
 
 
@@ -54,6 +59,7 @@ class Swept:
     legacy_files: int = 0
     scan_pages: int = 0
     webhook_events: int = 0
+    secrets: int = 0
 
 
 async def sweep(engine: AsyncEngine) -> Swept:
@@ -63,9 +69,10 @@ async def sweep(engine: AsyncEngine) -> Swept:
 
 async def _all(engine: AsyncEngine, statement: str) -> int:
     total = 0
+    values = {"step": STEP} | ({"grace": GRACE_DAYS} if ":grace" in statement else {})
     for _ in range(MOST_STEPS):
         async with system_transaction(engine) as connection:
-            done = (await connection.execute(text(statement), {"step": STEP})).rowcount
+            done = (await connection.execute(text(statement), values)).rowcount
         total += done
         if done < STEP:
             break

@@ -12,7 +12,7 @@ from uuid import UUID
 import pytest
 
 import flows.sync
-from cli.integration import check_cadence
+from core import form
 from core.batch import Batch, Job
 from core.entities import Cadence, Direction, Entity, RequestKind, RunStatus, Trigger
 from core.errors import AuthenticationError, ConfigurationError, ContractError, RateLimited, TransientError
@@ -367,6 +367,6 @@ def test_a_certificate_that_has_ended_asks_for_a_new_one(service: Service) -> No
 def test_faster_schedules_are_refused_with_the_reason() -> None:
     for cadence in (Cadence.EVERY_5_MIN, Cadence.EVERY_15_MIN):
         with pytest.raises(ConfigurationError, match="uma hora depois"):
-            check_cadence(SEFAZ, cadence)
+            form.check_cadence(SEFAZ, cadence)
     for cadence in (Cadence.HOURLY, Cadence.DAILY, Cadence.MANUAL):
-        check_cadence(SEFAZ, cadence)
+        form.check_cadence(SEFAZ, cadence)
