@@ -83,11 +83,8 @@ class Return(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def integration_id(self) -> UUID:
-        """Raises `ConfigurationError` for a state that is none of ours."""
-        try:
-            return UUID(self.state.partition(".")[0])
-        except ValueError:
-            raise ConfigurationError("Este retorno não pertence a nenhum pedido de conexão.") from None
+        """As `integration_of`."""
+        return integration_of(self.state)
 
     def answers(self, consent: Consent | None, now: datetime) -> Consent:
         """The consent that this is the answer to. Raises `ConfigurationError` for none, another or a late
@@ -99,6 +96,14 @@ class Return(msgspec.Struct, frozen=True, kw_only=True):
         if consent.expires_at <= now:
             raise ConfigurationError("O pedido de conexão venceu: conecte a conta de novo.")
         return consent
+
+
+def integration_of(state: str) -> UUID:
+    """The integration that a state names. Raises `ConfigurationError` for one that is none of ours."""
+    try:
+        return UUID(state.partition(".")[0])
+    except ValueError:
+        raise ConfigurationError("Este retorno não pertence a nenhum pedido de conexão.") from None
 
 
 async def exchange(

@@ -3,8 +3,11 @@
 import time
 from collections.abc import Awaitable
 from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Self
 
 import httpx
+import msgspec
 
 from core.entities import Direction, Entity
 from core.errors import Advice, SyncError
@@ -37,6 +40,20 @@ class ProbeResult:
     body: str = ""
     advice: Advice | None = None
     checks: tuple[EntityCheck, ...] = ()
+
+
+class Tested(msgspec.Struct, frozen=True):
+    """What is kept of a result: not the raw answer."""
+
+    at: datetime
+    ok: bool
+    message: str
+    seconds: float
+    checks: tuple[EntityCheck, ...] = ()
+
+    @classmethod
+    def of(cls, result: ProbeResult, at: datetime) -> Self:
+        return cls(at, result.ok, result.message, round(result.seconds, 3), result.checks)
 
 
 async def probe(provider: Provider, settings: Settings, client: httpx.AsyncClient) -> ProbeResult:

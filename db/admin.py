@@ -17,6 +17,7 @@ from uuid_utils.compat import uuid7
 
 from core.entities import Cadence, ConflictPolicy, Direction, Entity, IntegrationStatus, Matching
 from core.errors import Absent, ConfigurationError
+from core.probe import Tested
 from db import audit
 from db.audit import By
 from db.session import system_transaction, tenant_transaction
@@ -34,7 +35,7 @@ _BRANCH = text("SELECT id FROM erp.branch WHERE code = :code AND deleted_at IS N
 INTEGRATIONS = (
     "SELECT i.id, i.tenant_id, i.provider, i.name, i.base_url, i.settings, i.direction, i.matching,"
     " i.branch_id, b.code AS branch, i.status, i.status_code, i.status_reason,"
-    " i.status_since, i.last_success_at, i.created_at,"
+    " i.status_since, i.last_success_at, i.created_at, i.updated_at,"
     " i.draft, i.tested, i.webhook_public_id, i.deleted_at,"
     " ARRAY(SELECT c.name FROM sync.credential c WHERE c.integration_id = i.id ORDER BY c.name) AS secrets,"
     " (SELECT min(c.expires_at) FROM sync.credential c WHERE c.integration_id = i.id) AS ends_at"
@@ -119,8 +120,9 @@ class IntegrationRow:
     status_since: datetime
     last_success_at: datetime | None
     created_at: datetime
+    updated_at: datetime
     draft: bool
-    tested: dict[str, Any] | None
+    tested: Tested | None
     webhook_public_id: UUID
     deleted_at: datetime | None
     secrets: list[str]
@@ -236,7 +238,11 @@ async def create_integration(engine: AsyncEngine, vault: Vault, draft: Draft, *,
                     "simulate": draft.simulate,
                 }
                 await connection.execute(_NEW_PAIR, values | pair)
-            details = {"provider": draft.provider, "entities": [entity.value for entity in draft.pairs]}
+            details = {
+                "provider": draft.provider,
+                "entities": [entity.value for entity in draft.pairs],
+                "secrets": sorted(draft.secrets),
+            }
             await _audit(connection, draft.tenant_id, "integration.create", str(found), details, by)
     except IntegrityError:
         raise ConfigurationError(f"Já existe uma integração chamada {draft.name!r}.") from None
@@ -364,6 +370,7 @@ def integration_of(row: Mapping[Any, Any]) -> IntegrationRow:
     values["direction"] = Direction(values["direction"])
     values["matching"] = Matching(values["matching"])
     values["status"] = IntegrationStatus(values["status"])
+    values["tested"] = msgspec.convert(values["tested"], Tested) if values["tested"] else None
     return IntegrationRow(**values)
 
 

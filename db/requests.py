@@ -45,7 +45,7 @@ _READ = text(f"SELECT {_COLUMNS} FROM sync.run_request WHERE id = :id")  # noqa:
 _CLAIM = text(
     "UPDATE sync.run_request SET state = 'running', started_at = coalesce(started_at, now()),"  # noqa: S608
     " next_attempt_at = NULL WHERE id = :id AND pair_id = :pair AND direction = :direction"
-    f" AND state = 'waiting' RETURNING {_COLUMNS}"
+    f" AND state = 'waiting' AND (CAST(:only AS text) IS NULL OR kind = :only) RETURNING {_COLUMNS}"
 )
 _PLACE = text(
     "UPDATE sync.run_request SET cursor = CAST(:cursor AS jsonb),"
@@ -189,10 +189,15 @@ async def read(engine: AsyncEngine, request_id: UUID) -> Request | None:
 
 
 async def claim(
-    connection: AsyncConnection, pair_id: UUID, direction: Direction, request_id: UUID
+    connection: AsyncConnection,
+    pair_id: UUID,
+    direction: Direction,
+    request_id: UUID,
+    only: RequestKind | None = None,
 ) -> Request | None:
-    """Take a waiting request for the run that has just taken the pair's lease, in its transaction."""
-    values = {"id": request_id, "pair": pair_id, "direction": direction.value}
+    """Take a waiting request, of one kind `only`, for the run that has just taken the pair's lease, in its
+    transaction."""
+    values = {"id": request_id, "pair": pair_id, "direction": direction.value, "only": only}
     row = (await connection.execute(_CLAIM, values)).one_or_none()
     return None if row is None else _request(row)
 

@@ -30,7 +30,7 @@ from db.vault import Vault
 
 _PAIR = text(
     "SELECT p.id, p.tenant_id, p.integration_id, p.entity, p.direction, p.last_full_at, i.provider, i.name,"
-    " i.base_url, i.settings, i.matching, i.branch_id, i.status, p.conflict_policy, p.simulate_next"
+    " i.base_url, i.settings, i.matching, i.branch_id, i.status, i.draft, p.conflict_policy, p.simulate_next"
     " FROM sync.pair p"
     " JOIN sync.integration i ON i.id = p.integration_id WHERE p.id = :pair AND i.deleted_at IS NULL"
 )
@@ -102,7 +102,8 @@ _HEALED = text(
 
 @dataclass(frozen=True, slots=True)
 class PairRow:
-    """A pair and its integration. `settings` hold no secret."""
+    """A pair and its integration. `settings` hold no secret. A `draft` is only simulated, when
+    a person asks."""
 
     id: UUID
     tenant_id: UUID
@@ -118,6 +119,7 @@ class PairRow:
     status: IntegrationStatus
     simulate_next: bool = False
     policy: ConflictPolicy = ConflictPolicy.ASK
+    draft: bool = False
 
     @property
     def phases(self) -> tuple[Direction, ...]:
@@ -175,6 +177,7 @@ async def read_pair(engine: AsyncEngine, pair_id: UUID) -> PairRow:
         status=IntegrationStatus(row.status),
         policy=ConflictPolicy(row.conflict_policy),
         simulate_next=row.simulate_next,
+        draft=row.draft,
     )
 
 
@@ -210,11 +213,12 @@ async def open_run(
         "dry_run": False,
     }
     async with tenant_transaction(engine, pair.tenant_id) as connection:
-        reason = _refusal(pair)
+        reason = "" if pair.draft and request_id is not None else _refusal(pair)
         token = None if reason else await _take(connection, pair.id, log_id, lease_seconds)
         request = None
         if token is not None and request_id is not None:
-            request = await requests.claim(connection, pair.id, direction, request_id)
+            only = RequestKind.SIMULATION if pair.draft else None
+            request = await requests.claim(connection, pair.id, direction, request_id, only)
             if request is None:
                 reason = "O pedido desta execução já foi atendido ou cancelado."
         if token is not None and slot_at is not None and await _served(connection, log):

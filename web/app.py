@@ -7,7 +7,22 @@ from fastapi import APIRouter, Depends, FastAPI, Response
 
 from core.errors import DatabaseUnavailable
 from db.figures import figures, last_success
-from web import account, assets, audit, hub, keys, members, metrics, refusals, sign_in, webhooks
+from web import (
+    account,
+    assets,
+    audit,
+    connection,
+    hub,
+    integration,
+    integrations,
+    keys,
+    members,
+    metrics,
+    pairs,
+    refusals,
+    sign_in,
+    webhooks,
+)
 from web.access import Wired, may
 from web.headers import SecurityHeaders
 from web.health import judge
@@ -16,6 +31,10 @@ from web.wiring import Wiring
 watched = APIRouter(include_in_schema=False)
 GUARDED = (
     hub.router,
+    integrations.router,
+    integration.router,
+    pairs.router,
+    connection.router,
     audit.router,
     members.router,
     keys.router,

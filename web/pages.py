@@ -1,6 +1,6 @@
 """Pages from templates: what each finds there, and Brazilian formats as filters."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -41,6 +41,7 @@ GLYPHS = {
     "interrupted": "!",
     "paused": "‖",
     "disabled": "○",
+    "draft": "✎",
     "orphan": "◌",
     "conflict": "⇄",
     "open": "✕",
@@ -119,6 +120,8 @@ def _environment() -> Environment:
         "time": _time,
         "duration": _duration,
         "label": _label,
+        "later": lambda value, days: value + timedelta(days=days),
+        "since": formats.since,
     }
     return found
 
