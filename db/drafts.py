@@ -83,7 +83,7 @@ async def begin(
     return found
 
 
-async def keep_test(engine: AsyncEngine, integration: IntegrationRow, tested: Tested) -> None:
+async def keep_test(engine: AsyncEngine, integration: IntegrationRow, tested: Tested, by: By) -> None:
     """What Testar Conexão found, of this state of the integration."""
     values = {
         "id": integration.id,
@@ -92,6 +92,8 @@ async def keep_test(engine: AsyncEngine, integration: IntegrationRow, tested: Te
     }
     async with tenant_transaction(engine, integration.tenant_id) as connection:
         await connection.execute(_TESTED, values)
+        target, details = str(integration.id), {"ok": tested.ok}
+        await audit.record(connection, integration.tenant_id, by, "integration.test", target, details)
 
 
 async def choose(
@@ -166,6 +168,5 @@ async def activate(engine: AsyncEngine, integration: IntegrationRow, by: By) -> 
             raise ConfigurationError(
                 "A conexão ainda não foi testada com sucesso: teste e ative de novo. Até lá fica o rascunho."
             )
-        details = {"status": "active"}
         target = str(integration.id)
-        await audit.record(connection, integration.tenant_id, by, "integration.status", target, details)
+        await audit.record(connection, integration.tenant_id, by, "integration.activate", target)

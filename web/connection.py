@@ -10,7 +10,7 @@ from core.errors import SyncError
 from core.probe import ProbeResult, Tested
 from db import admin, configured, drafts, webhooks
 from db.admin import IntegrationRow
-from web.access import Visiting, Wired
+from web.access import Visiting, Visitor, Wired
 from web.following import follow, pairs_of, to
 from web.hooks import told
 from web.integration import shown
@@ -25,7 +25,7 @@ router = APIRouter()
 @router.post("/integracoes/{id_}/testar")
 async def test(request: Request, wired: Wired, person: Visiting, id_: UUID) -> Response:
     row = await admin.read_integration(wired.engine, person.tenant_id, id_)
-    result = await tested(wired, row)
+    result = await tested(wired, person, row)
     return page(
         request,
         "integration_test.html",
@@ -35,13 +35,13 @@ async def test(request: Request, wired: Wired, person: Visiting, id_: UUID) -> R
     )
 
 
-async def tested(wired: Wiring, row: IntegrationRow) -> ProbeResult:
+async def tested(wired: Wiring, person: Visitor, row: IntegrationRow) -> ProbeResult:
     """The result, which is kept too, without its raw answer. What is missing to ask at all is a result."""
     try:
         result = await wired.probe(row)
     except SyncError as error:
         result = ProbeResult(ok=False, message=error.message, seconds=0.0, advice=error.advice)
-    await drafts.keep_test(wired.engine, row, Tested.of(result, datetime.now(UTC)))
+    await drafts.keep_test(wired.engine, row, Tested.of(result, datetime.now(UTC)), person.by())
     return result
 
 

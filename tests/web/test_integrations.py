@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from axe_playwright_python.async_playwright import Axe  # type: ignore[import-untyped]
+from axe_playwright_python.async_playwright import Axe
 
 from core.entities import Cadence, Direction, Entity
 from db import admin
@@ -370,7 +370,6 @@ async def test_in_the_browser(
         result = await axe.run(page)
         bad = [v for v in result.response["violations"] if v["impact"] in ("serious", "critical")]
         assert bad == [], (name, result.generate_report())
-        await page.screenshot(path=f"/tmp/shots/{name}-{scheme}.png", full_page=True)
 
     await check("lista")
     await page.get_by_label("Buscar").fill("joao")
@@ -393,4 +392,3 @@ async def test_in_the_browser(
         await page.goto(path)
         width = await page.evaluate("document.documentElement.scrollWidth")
         assert width <= 320, path
-        await page.screenshot(path=f"/tmp/shots/estreita-{scheme}.png", full_page=True)
