@@ -18,6 +18,8 @@ _STEPS = {
     " WHERE state = 'resolved' AND created_at < now() - interval '90 days' LIMIT :step)",
     "logs": "DELETE FROM sync.sync_log WHERE id IN (SELECT id FROM sync.sync_log"
     " WHERE ended_at < now() - interval '730 days' LIMIT :step)",
+    "run_days": "DELETE FROM sync.run_day WHERE (pair_id, day) IN (SELECT pair_id, day FROM sync.run_day"
+    " WHERE day < now() - interval '730 days' LIMIT :step)",
     "discoveries": "DELETE FROM sync.discovery WHERE id IN (SELECT id FROM sync.discovery"
     " WHERE created_at < now() - interval '90 days' LIMIT :step)",
     "run_requests": "DELETE FROM sync.run_request WHERE id IN (SELECT id FROM sync.run_request"
@@ -51,6 +53,7 @@ class Swept:
     payloads: int = 0
     issues: int = 0
     logs: int = 0
+    run_days: int = 0
     discoveries: int = 0
     run_requests: int = 0
     overrides: int = 0

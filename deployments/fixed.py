@@ -3,7 +3,7 @@ a test holds the two against each other."""
 
 from dataclasses import dataclass
 
-from deployments.cadence import ZONE
+from core.cadence import ZONE
 from deployments.client import Json
 from deployments.desired import VERSION, Desired
 from deployments.form import discovery_form, migration_form

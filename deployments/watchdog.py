@@ -10,15 +10,13 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from core.cadence import EARLY, ZONE, grace, last_slot
 from core.entities import Cadence, RunStatus, Trigger
 from db import alarms, watch
 from db.deploy import PairState, read_pairs
 from deployments.apply import Prefect
-from deployments.cadence import ZONE, last_slot
 from deployments.client import Api, PrefectUnavailable, pair_of
 
-EARLY = timedelta(seconds=5)
-"""Clocks of database and Prefect may differ by this much."""
 SETTLED = timedelta(seconds=180)
 """Prefect's scheduler needs up to a minute to make the runs of a changed deployment."""
 _DEAD = (
@@ -186,11 +184,6 @@ class Watchdog:
             await self._api.set_state(flow_run_id, kind, "Encerrada pelo vigia: sem sinal de vida do worker.")
         except PrefectUnavailable:
             return
-
-
-def grace(period: float) -> timedelta:
-    """How long after its slot a run may start."""
-    return timedelta(seconds=max(90.0, period / 5))
 
 
 def missed_slot(

@@ -21,13 +21,24 @@ from core.entities import (
     RunStatus,
     Trigger,
 )
+from core.freshness import Freshness
 from web import assets
 
 THEMES = ("light", "dark")
 THEME_COOKIE = "tema"
 KINDS = {
     kind.__name__.lower(): kind
-    for kind in (Entity, Direction, Trigger, Cadence, IntegrationStatus, RunStatus, Matching, ConflictPolicy)
+    for kind in (
+        Entity,
+        Direction,
+        Trigger,
+        Cadence,
+        IntegrationStatus,
+        RunStatus,
+        Matching,
+        ConflictPolicy,
+        Freshness,
+    )
 }
 GLYPHS = {
     "success": "✓",
@@ -45,6 +56,12 @@ GLYPHS = {
     "orphan": "◌",
     "conflict": "⇄",
     "open": "✕",
+    "on_time": "✓",
+    "syncing": "▸",
+    "queued": "◷",
+    "recovering": "↻",
+    "late": "!",
+    "new": "○",
     "resolved": "✓",
 }
 
@@ -101,6 +118,11 @@ def _number(value: float | Decimal | None, places: int = 0) -> str:
     return "—" if value is None else formats.number(value, places)
 
 
+def _sentence(value: str) -> str:
+    """Begun with a capital, the rest as it is: NFs, Prefect."""
+    return value[:1].upper() + value[1:]
+
+
 def _duration(seconds: float | None) -> str:
     return "—" if seconds is None else formats.duration(seconds)
 
@@ -122,6 +144,7 @@ def _environment() -> Environment:
         "label": _label,
         "later": lambda value, days: value + timedelta(days=days),
         "since": formats.since,
+        "sentence": _sentence,
     }
     return found
 

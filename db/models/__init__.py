@@ -21,7 +21,16 @@ from db.models.erp import (
 from db.models.legacy import legacy_file, legacy_file_part, migration, migration_rejection
 from db.models.notices import channel, notice, notice_delivery
 from db.models.reconciliation import reconciliation
-from db.models.runs import alarm, issue, record_override, run_request, scan_page, support_ticket, sync_log
+from db.models.runs import (
+    alarm,
+    issue,
+    record_override,
+    run_day,
+    run_request,
+    scan_page,
+    support_ticket,
+    sync_log,
+)
 from db.models.sign_in import api_key, idempotency_key, session, sign_in_attempt, sign_in_failure
 from db.models.sync import (
     audit_log,
@@ -80,6 +89,7 @@ __all__ = [
     "receivable",
     "reconciliation",
     "record_override",
+    "run_day",
     "run_request",
     "scan_page",
     "session",

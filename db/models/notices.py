@@ -29,6 +29,7 @@ notice = Table(
     Column("body", Text, nullable=False),
     now("created_at"),
     refers("integration_id", "sync.integration", on_delete="CASCADE"),
+    Index("ix_notice_listing", "tenant_id", text("created_at DESC"), text("id DESC")),
     schema="sync",
 )
 

@@ -1,14 +1,17 @@
 """What runs leave behind: logs, issues, alarms and tickets."""
 
 from sqlalchemy import (
+    BigInteger,
     Boolean,
     CheckConstraint,
     Column,
     Computed,
+    Date,
     Index,
     Integer,
     LargeBinary,
     Numeric,
+    PrimaryKeyConstraint,
     Table,
     Text,
     UniqueConstraint,
@@ -89,6 +92,28 @@ sync_log = Table(
     schema="sync",
 )
 
+# A trigger keeps it: a month of a million logs is not counted anew for every page.
+run_day = Table(
+    "run_day",
+    metadata,
+    Column("tenant_id", Uuid, nullable=False),
+    Column("integration_id", Uuid, nullable=False),
+    Column("pair_id", Uuid, nullable=False),
+    Column("day", Date, nullable=False),
+    counter("success_runs"),
+    counter("partial_runs"),
+    counter("error_runs"),
+    counter("other_runs"),
+    Column("processed", BigInteger, nullable=False, server_default=text("0")),
+    Column("errors", BigInteger, nullable=False, server_default=text("0")),
+    Column("succeeded_at", MOMENT),
+    Column("synced_at", MOMENT),
+    PrimaryKeyConstraint("pair_id", "day"),
+    refers("integration_id", "sync.integration", on_delete="CASCADE"),
+    Index("ix_run_day_listing", "tenant_id", "day"),
+    schema="sync",
+)
+
 issue = Table(
     "issue",
     metadata,
@@ -138,6 +163,7 @@ issue = Table(
         "internal_id",
         postgresql_where=text("state = 'open' AND internal_id IS NOT NULL"),
     ),
+    Index("ix_issue_waiting", "tenant_id", postgresql_where=text("state = 'open'")),
     schema="sync",
 )
 

@@ -200,6 +200,7 @@ conflict = Table(
     refers("integration_id", "sync.integration", on_delete="CASCADE"),
     Index("ix_conflict_mapping", "mapping_id"),
     Index("uq_conflict_open", "mapping_id", unique=True, postgresql_where=text("state = 'open'")),
+    Index("ix_conflict_waiting", "tenant_id", "integration_id", postgresql_where=text("state = 'open'")),
     schema="sync",
 )
 

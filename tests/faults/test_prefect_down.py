@@ -16,12 +16,12 @@ import pytest
 from sqlalchemy import create_engine, text
 from sqlalchemy.pool import NullPool
 
+from core.cadence import EPOCH, slots, spread
 from core.entities import Cadence, Entity, Trigger
 from db import embedded
 from db.vault import Vault
 from deployments import server
 from deployments.apply import Prefect
-from deployments.cadence import EPOCH, slots, spread
 from deployments.client import PrefectUnavailable
 from sandbox.process import Store
 from sandbox.process import start as open_shop

@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from prefect.client.schemas.schedules import CronSchedule, IntervalSchedule
 from prefect.server.schemas import schedules as engine_schedules
 
+from core.cadence import last_slot, slots
 from core.entities import Cadence
-from deployments.cadence import last_slot, schedule, slots
+from deployments.cadence import schedule
 
 SCHEDULED = [cadence for cadence in Cadence if cadence.seconds is not None]
 DECADE = 10 * 365 * 86400

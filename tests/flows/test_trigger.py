@@ -8,10 +8,10 @@ from uuid import UUID
 
 import pytest
 
+from core.cadence import slots
 from core.entities import Cadence, Trigger
 from core.errors import ConfigurationError
 from deployments.apply import Prefect
-from deployments.cadence import slots
 from deployments.client import Api, Json, PrefectRefused, PrefectUnavailable, moment
 
 

@@ -57,6 +57,72 @@
     say("Copiado.");
   }
 
+  // What updates by itself waits while it would disturb: paused, out of sight, or text of it selected.
+  const LIVE = "ao-vivo";
+  const places = new Map();
+
+  function disturbs(block) {
+    const marked = window.getSelection();
+    return document.hidden || (!marked.isCollapsed && marked.containsNode(block, true));
+  }
+
+  function keep(block) {
+    for (const box of block.querySelectorAll("[data-keep]")) places.set(box.id, [box.scrollLeft, box.scrollTop]);
+  }
+
+  function settle(block) {
+    for (const box of block.querySelectorAll("[data-keep]")) {
+      if (places.has(box.id)) [box.scrollLeft, box.scrollTop] = places.get(box.id);
+      else if ("end" in box.dataset) box.scrollLeft = box.scrollWidth;
+    }
+    for (const grid of block.querySelectorAll("[data-grid]")) rove(grid, document.activeElement);
+    const told = block.querySelector("[data-tell]")?.dataset.tell;
+    const line = document.getElementById("resumo");
+    if (told !== undefined && line && line.textContent !== told) line.textContent = told;
+  }
+
+  // A grid of links is one stop for the Tab key; arrows move within it.
+  function rove(grid, wanted) {
+    const links = [...grid.querySelectorAll("a")];
+    const chosen = links.includes(wanted) ? wanted : links.at(-1);
+    for (const link of links) link.tabIndex = link === chosen ? 0 : -1;
+  }
+
+  function walk(grid, from, key) {
+    const at = (cell, step) => {
+      for (let next = cell; (next = step > 0 ? next.nextElementSibling : next.previousElementSibling); ) {
+        if (next.querySelector("a")) return next.querySelector("a");
+      }
+    };
+    const cell = from.closest("td");
+    const line = [...cell.closest("tr").querySelectorAll("a")];
+    const rows = [...grid.querySelectorAll("tr")];
+    const step = key === "ArrowDown" ? 1 : -1;
+    switch (key) {
+      case "ArrowRight": return at(cell, 1);
+      case "ArrowLeft": return at(cell, -1);
+      case "Home": return line[0];
+      case "End": return line.at(-1);
+      default:
+        for (let row = rows.indexOf(cell.closest("tr")); (row += step) in rows; ) {
+          const found = rows[row].cells[cell.cellIndex]?.querySelector("a");
+          if (found) return found;
+        }
+    }
+  }
+
+  function arrow(event) {
+    const grid = event.target.closest?.("[data-grid]");
+    if (!grid || !event.target.matches("a")) return;
+    if (!["ArrowRight", "ArrowLeft", "ArrowUp", "ArrowDown", "Home", "End"].includes(event.key)) return;
+    event.preventDefault();
+    const next = walk(grid, event.target, event.key);
+    if (!next) return;
+    rove(grid, next);
+    next.focus();
+  }
+
+  document.addEventListener("keydown", arrow);
   document.addEventListener("keydown", press);
   document.addEventListener("click", (event) => {
     const copier = event.target.closest("[data-copy]");
@@ -71,6 +137,7 @@
     if (event.target.matches("[data-all]")) {
       for (const box of document.querySelectorAll(event.target.dataset.all)) box.checked = event.target.checked;
     }
+    if (event.target.id === LIVE) localStorage.setItem(LIVE, event.target.checked ? "on" : "off");
     if (event.target.id === "atalhos-ligados") {
       localStorage.setItem(KEY, event.target.checked ? "on" : "off");
     }
@@ -83,7 +150,18 @@
   document.addEventListener("htmx:beforeSwap", (event) => {
     if (event.detail.xhr.status >= 400 && event.detail.xhr.status !== 401) event.detail.shouldSwap = true;
   });
+  document.addEventListener("htmx:beforeRequest", (event) => {
+    const block = event.detail.elt;
+    if (!block.matches("[data-polled]") || event.detail.requestConfig.triggeringEvent?.type === "atualizar") return;
+    if (localStorage.getItem(LIVE) === "off" || disturbs(block)) event.preventDefault();
+  });
+  document.addEventListener("htmx:beforeSwap", (event) => keep(event.detail.target));
+  document.addEventListener("htmx:afterSwap", (event) => settle(event.detail.target));
+  document.addEventListener("dizer", (event) => say(event.detail.value));
   document.addEventListener("DOMContentLoaded", () => {
+    settle(document);
+    const live = document.getElementById(LIVE);
+    if (live) live.checked = localStorage.getItem(LIVE) !== "off";
     const box = document.getElementById("atalhos-ligados");
     if (box) box.checked = localStorage.getItem(KEY) !== "off";
   });
