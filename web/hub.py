@@ -132,9 +132,7 @@ def heat(shown: found.Hub, now: datetime) -> dict[str, Any]:
     return {"columns": days, "weeks": weeks(days), "rows": _rows(shown, days)}
 
 
-def _rows(
-    shown: found.Hub, days: Sequence[Column]
-) -> list[tuple[str, list[tuple[found.Pair, list[Cell]]]]]:
+def _rows(shown: found.Hub, days: Sequence[Column]) -> list[tuple[str, list[tuple[found.Pair, list[Cell]]]]]:
     """Integrations with their pairs, each with its cells."""
     grouped = groupby(shown.pairs, lambda pair: (pair.integration_id, pair.integration))
     return [(name, [(pair, cells(pair, days)) for pair in pairs]) for (_, name), pairs in grouped]

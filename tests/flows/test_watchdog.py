@@ -472,6 +472,7 @@ async def test_housekeeping_throws_away_what_is_past_its_time(
         payloads=3,
         issues=1,
         logs=1,
+        run_days=1,
         run_requests=1,
         overrides=1,
         notices=1,
