@@ -192,7 +192,7 @@ async def runnable(engine: AsyncEngine, tenant_id: UUID, pair_id: UUID) -> tuple
 async def note_run(engine: AsyncEngine, tenant_id: UUID, pair_id: UUID, by: By) -> None:
     """Who asked for a run: its log says only that it was by hand."""
     async with tenant_transaction(engine, tenant_id) as connection:
-        await audit.record(connection, tenant_id, by, "pair.run", str(pair_id))
+        await audit.record(connection, tenant_id, by, "run.start", str(pair_id))
 
 
 async def _rows(connection: AsyncConnection, statement: TextClause, **values: Any) -> list[Row]:

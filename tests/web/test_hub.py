@@ -236,7 +236,7 @@ async def test_a_run_by_hand_is_asked_for_once_and_by_somebody(
     [(call, values)] = orchestrator.calls
     assert (call, values["pair_id"], values["initiated_by"]) == ("trigger", pair, Trigger.MANUAL)
     assert "Execução pedida: Loja Central · produtos." in (await person.http.get(f"/?pedido={pair}")).text
-    audited = sql("SELECT actor FROM sync.audit_log WHERE action = 'pair.run'")
+    audited = sql("SELECT actor FROM sync.audit_log WHERE action = 'run.start'")
     assert audited == [(person.email,)]
     assert (await person.http.post(f"/pares/{uuid4()}/executar")).status_code == 404
     sql("UPDATE sync.integration SET status = 'paused'")
