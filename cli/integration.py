@@ -9,7 +9,7 @@ from typing import Annotated
 from sqlalchemy.ext.asyncio import AsyncEngine
 from typer import Exit, Option
 
-from cli import certificates, chosen, credentials, output, probe, words
+from cli import certificates, chosen, credentials, output, probe, webhook, words
 from cli import connect as connecting
 from cli.following import follow_up
 from cli.installation import database
@@ -131,6 +131,7 @@ def create(
             if simulate:
                 print("A primeira execução de cada par é uma simulação e nada grava; a segunda grava.")
             await follow_up(engine)
+            await webhook.offer(engine, made)
 
     asyncio.run(work())
 
@@ -235,6 +236,29 @@ def connect(
             await follow_up(engine)
 
     asyncio.run(work())
+
+
+@command(app, "webhook")
+def webhook_(
+    integration: words.Integration,
+    rotate: Annotated[
+        bool, Option("--rotate", help="Troca o token; o anterior ainda vale por 24 horas.")
+    ] = False,
+    register: Annotated[
+        bool, Option("--register", help="Registra os tópicos no sistema externo, onde a API permite.")
+    ] = False,
+    as_json: words.Json = False,
+    tenant: words.Tenant = "",
+) -> None:
+    """Webhook: endereço, token (mostrado uma só vez), tópicos e há quanto tempo cada um chegou."""
+
+    async def work() -> bool:
+        async with database() as engine:
+            found = await _find(engine, tenant, integration)
+            return await webhook.run(engine, found, rotate=rotate, register=register, as_json=as_json)
+
+    if not asyncio.run(work()):
+        raise Exit(1)
 
 
 @command(app)

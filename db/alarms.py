@@ -25,6 +25,7 @@ NOTHING_ARRIVED = "nothing_arrived"
 CREDENTIAL_EXPIRING = "credential_expiring"
 CREDENTIAL_EXPIRED = "credential_expired"
 DELETION_GATE = "deletion_gate"
+WEBHOOKS_UNREGISTERED = "webhooks_unregistered"
 LABELS = {
     MISSED_SLOT: "execução prevista não aconteceu",
     REPEATED_INTERRUPTION: "execuções interrompidas em sequência",
@@ -34,6 +35,7 @@ LABELS = {
     CREDENTIAL_EXPIRING: "credencial perto de vencer",
     CREDENTIAL_EXPIRED: "credencial vencida",
     DELETION_GATE: "exclusões à espera de confirmação",
+    WEBHOOKS_UNREGISTERED: "webhooks não registrados",
 }
 MOST_LINES = 20
 

@@ -24,7 +24,9 @@ from db.webhooks import accepted
 
 Got = TypeVar("Got")
 DOOR_SECONDS = 5.0
-"""For so long a changed secret, or a deleted integration, is not noticed."""
+"""For so long a deleted integration, or the end of a token, is not noticed."""
+FRESH_SECONDS = 0.1
+"""A message that proves nothing may be signed with a token newer than what is known."""
 MOST_DOORS = 10_000
 DOORS_AT_ONCE = 4
 """Lookups of unknown addresses must leave connections for commits."""
@@ -86,10 +88,10 @@ class Inbox:
         self._bytes = 0
         self._committing: asyncio.Task[None] | None = None
 
-    async def door(self, public_id: UUID) -> Door | None:
+    async def door(self, public_id: UUID, *, fresh: bool = False) -> Door | None:
         """Raises `DatabaseUnavailable`, `WrongKey`."""
-        found = self._doors.get(public_id)
-        if found is None or time.monotonic() - found[0] > DOOR_SECONDS or _failed(found[1]):
+        found, lasts = self._doors.get(public_id), FRESH_SECONDS if fresh else DOOR_SECONDS
+        if found is None or time.monotonic() - found[0] > lasts or _failed(found[1]):
             self._doors.pop(public_id, None)
             if len(self._doors) >= MOST_DOORS:
                 self._doors.pop(next(iter(self._doors)))

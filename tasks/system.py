@@ -14,6 +14,7 @@ from db.settings import read
 from db.vault import from_environment
 from providers.registry import get
 from tasks.connection import Account, asking, read_settings, tokens
+from tasks.webhooks import keep_all
 
 
 @task(retries=2, retry_delay_seconds=30, cache_policy=NO_CACHE, persist_result=False)
@@ -28,6 +29,14 @@ async def keep_connected() -> dict[str, int]:
     next day does."""
     renewed, refused = await renew_resting(engine(read().database_url))
     return {"renewed": renewed, "refused": refused}
+
+
+@task(cache_policy=NO_CACHE, persist_result=False)
+async def keep_registered() -> dict[str, int]:
+    """Integrations whose webhooks are registered, and those that refused. Not retried: the next day does."""
+    environment = read()
+    registered, unregistered = await keep_all(environment, engine(environment.database_url))
+    return {"webhooks": registered, "webhooks_refused": unregistered}
 
 
 async def renew_resting(database: AsyncEngine) -> tuple[int, int]:

@@ -20,6 +20,7 @@ from sandbox.woocommerce.account_writes import (
 )
 from sandbox.woocommerce.batches import Below, Writes, batch
 from sandbox.woocommerce.fields import cut
+from sandbox.woocommerce.hooks import Hooks
 from sandbox.woocommerce.keys import Keys, stranger
 from sandbox.woocommerce.links import API
 from sandbox.woocommerce.lists import COLLECTIONS, Collection, check, listing
@@ -59,6 +60,7 @@ class Api:
     def __post_init__(self) -> None:
         products = ProductWrites(self.store)
         self._products = products
+        self._hooks = Hooks(self.store)
         self._writes = {
             "products": products,
             "orders": OrderWrites(self.store, products),
@@ -67,6 +69,7 @@ class Api:
         }
 
     _products: ProductWrites = field(init=False)
+    _hooks: Hooks = field(init=False)
 
     def answer(self, request: Request) -> tuple[Answer, bool]:
         """The answer, and whether the caller is known to the shop."""
@@ -168,6 +171,26 @@ class Api:
 
         return Target(SINGLE, run, single=True)
 
+    def _webhooks(self) -> Target:
+        def run(request: Request) -> Answer:
+            if request.method == "GET":
+                return self._hooks.listing(request)
+            return self._created("webhooks", self._hooks.create(request.body))
+
+        return Target(MANY, run)
+
+    def _webhook(self, id_text: str) -> Target:
+        id_ = int(id_text)
+
+        def run(request: Request) -> Answer:
+            if request.method == "GET":
+                return _shown(request, encode(self._hooks.read(id_)))
+            if request.method == "DELETE":
+                return Answer(200, encode(self._hooks.delete(id_, force=request.yes("force"))))
+            return _shown(request, encode(self._hooks.update(id_, request.body)))
+
+        return Target(SINGLE, run, single=True)
+
     def _created(self, path: str, record: dict[str, Any]) -> Answer:
         place = f"{self.store.base}{API}/{path}/{record['id']}"
         return Answer(201, encode(record), [("Location", place)])
@@ -185,6 +208,8 @@ ROUTES: tuple[tuple[re.Pattern[str], Callable[..., Target]], ...] = (
     (re.compile(r"products/(\d+)/variations"), Api._variations),
     (re.compile(r"products/(\d+)/variations/batch"), Api._variation_batch),
     (re.compile(r"products/(\d+)/variations/(\d+)"), Api._variation),
+    (re.compile(r"webhooks"), Api._webhooks),
+    (re.compile(r"webhooks/(\d+)"), Api._webhook),
 )
 
 

@@ -4,6 +4,7 @@ import random
 import sqlite3
 import time
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from sandbox.woocommerce.categories import Categories
@@ -80,6 +81,7 @@ class Store:
             for id_ in list(shelf.living()):
                 self._index(shelf.kind, id_, shelf.record(id_))
         self.random = random.Random(seed)
+        self.listener: Callable[[str, str, int], None] | None = None
 
     def new_id(self, series: str = "posts") -> int:
         """`posts`, `users`, `terms`, or `rows` (of meta data and order lines)."""
@@ -90,8 +92,11 @@ class Store:
         if touch:
             moment = self.clock.now() if modified is None else modified
             record |= {"date_modified": local(moment), "date_modified_gmt": text(moment)}
+        event = "updated" if record["id"] in self.shelves[kind] else "created"
         self.shelves[kind].put(record["id"], record)
         self._index(kind, record["id"], record)
+        if self.listener is not None:
+            self.listener(kind, "deleted" if record.get("status") == "trash" else event, record["id"])
         return record
 
     def remove(self, kind: str, id_: int) -> None:

@@ -14,12 +14,13 @@ from uuid import UUID, uuid4
 import httpx
 import msgspec
 import pytest
-from sqlalchemy import text
+from sqlalchemy import create_engine, text
 from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.pool import NullPool
 
 from core.actor import OPERATOR, Actor, NotAllowed
 from core.webhooks import TOKEN, Event, freshness
-from db import inbox, webhooks
+from db import embedded, inbox, webhooks
 from db.session import tenant_transaction
 from db.vault import Vault
 from db.webhooks import Tokens
@@ -294,6 +295,39 @@ async def test_one_that_cannot_be_kept_takes_no_others_with_it(
     )
     assert [isinstance(one, Exception) for one in ended] == [False, True, False, False]
     assert sorted(row.delivery_id for row in rows(sql)) == ["g0", "g1", "g2"]
+
+
+async def test_without_its_database_nothing_is_accepted(
+    shop: Shop, cluster: embedded.Server, sql: Sql
+) -> None:
+    assert (await shop.tell()).status_code == 200
+    [(name,)] = sql("SELECT current_database()")
+    admin = create_engine(cluster.admin_url(), poolclass=NullPool, isolation_level="AUTOCOMMIT")
+    with admin.connect() as connection:
+        connection.execute(text(f"ALTER DATABASE {name} WITH ALLOW_CONNECTIONS false"))
+        ended = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = :name"
+        connection.execute(text(ended), {"name": name})
+        answers = [await shop.tell(BODY.replace(b"5", b"%d" % id_)) for id_ in range(6, 9)]
+        connection.execute(text(f"ALTER DATABASE {name} WITH ALLOW_CONNECTIONS true"))
+    assert [answer.status_code for answer in answers] == [503] * 3
+    assert {answer.headers["retry-after"] for answer in answers} == {"5"}
+    assert len(rows(sql)) == 1
+    assert (await shop.tell(BODY.replace(b"5", b"6"))).status_code == 200, "it is there again"
+
+
+async def test_a_commit_that_takes_too_long_is_not_waited_for(
+    shop: Shop, database: Database, sql: Sql, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(inbox, "PATIENCE_SECONDS", 0.3)
+    monkeypatch.setattr(inbox, "DOOR_SECONDS", 60.0)
+    assert (await shop.tell()).status_code == 200
+    admin = create_engine(database.admin_url, poolclass=NullPool)
+    with admin.begin() as connection:
+        connection.execute(text("LOCK TABLE sync.webhook_event"))
+        assert (await shop.tell(b'{"id":6}')).status_code == 503
+    # It is told again, whether or not it came through in the end.
+    assert (await shop.tell(b'{"id":6}')).status_code == 200
+    assert sorted(row.external_id for row in rows(sql)) == ["5", "6"]
 
 
 def test_freshness_is_said_in_words() -> None:
