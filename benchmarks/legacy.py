@@ -6,6 +6,7 @@ rows that were refused, and what a worker killed in the middle left behind.
 
 import argparse
 import asyncio
+import io
 import json
 import os
 import random
@@ -27,7 +28,7 @@ from sqlalchemy.pool import NullPool
 
 from benchmarks.stack import EMPTY, ROOT, Stack, running
 from core.entities import Direction, Entity
-from db import admin, legacy
+from db import admin, legacy, legacy_files
 from db.audit import By
 from db.databases import OURS
 from db.vault import Vault
@@ -99,7 +100,7 @@ async def prepare(stack: Stack, data: bytes) -> legacy.Migration:
         tenant,
         integration,
         Entity.PRODUCTS,
-        file_id=await legacy.store_file(stack.database, tenant, "produtos.xlsx", data),
+        file_id=await legacy_files.store(stack.database, tenant, "produtos.xlsx", io.BytesIO(data)),
         options=found.options,
         columns=found.stored,
         by=By("bench"),

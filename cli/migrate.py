@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import Sequence
 from dataclasses import asdict
+from io import BytesIO
 from pathlib import Path
 from typing import Annotated, Any
 from uuid import UUID
@@ -14,10 +15,10 @@ from typer import Argument, Exit, Option
 from cli import chosen, output, words
 from cli.installation import database, orchestrator
 from cli.portuguese import command, group
-from core.entities import Direction, Entity
+from core.entities import Entity
 from core.errors import ConfigurationError
 from core.formats import number
-from db import admin, legacy, listings
+from db import admin, legacy, legacy_files, legacy_wizard, listings
 from db.audit import By
 from db.settings import read
 from db.vault import from_environment
@@ -29,7 +30,6 @@ from providers.legacy.sheets import Options
 from tasks.connection import Account, read_settings
 
 app = group("")
-SHEETS = "Planilhas do ERP legado"
 POLL_SECONDS = 0.5
 SHOWN_ROWS, SHOWN_COLUMNS = 5, 8
 NOT_SUCCEEDED = 3
@@ -106,7 +106,11 @@ def migrate(
             if preview:
                 return _row(found)
             required(entity, found.columns)
-            kept = await legacy.store_file(engine, owner.id, file.name, data) if file and data else None
+            kept = (
+                await legacy_files.store(engine, owner.id, file.name, BytesIO(data))
+                if file and data
+                else None
+            )
             id_ = await legacy.create(
                 engine,
                 owner.id,
@@ -148,7 +152,7 @@ async def _integration(
     engine: AsyncEngine, tenant_id: UUID, name: str, *, by_file: bool
 ) -> admin.IntegrationRow:
     """The named one; for files the one that they all belong to, made on first use."""
-    wanted = "legacy-excel" if by_file else "legacy-sql"
+    wanted = legacy_wizard.BY_FILE if by_file else legacy_wizard.BY_DATABASE
     rows = [row for row in await admin.integrations(engine, tenant_id) if row.provider == wanted]
     if name or not by_file:
         if not name and len(rows) == 1:
@@ -162,20 +166,9 @@ async def _integration(
         if found.provider != wanted:
             raise ConfigurationError(f"A integração {found.name} não é de {wanted}.")
         return found
-    if not rows:
-        draft = admin.Draft(
-            tenant_id=tenant_id,
-            provider=wanted,
-            name=SHEETS,
-            base_url=None,
-            settings={},
-            secrets={},
-            direction=Direction.IMPORT,
-            pairs={},
-        )
-        await admin.create_integration(engine, from_environment(read()), draft)
-        rows = [row for row in await admin.integrations(engine, tenant_id) if row.provider == wanted]
-    return rows[0]
+    return await legacy_wizard.sheets_integration(
+        engine, from_environment(read()), tenant_id, By(admin.ACTOR)
+    )
 
 
 async def _of_file(

@@ -16,7 +16,16 @@ def lines(rows: Iterable[Sequence[str]]) -> str:
     return written.getvalue()
 
 
+def original(cell: str) -> str:
+    """What `lines` was given: a file that we made comes back corrected."""
+    return cell[1:] if cell.startswith("'") and _is_dangerous(cell) else cell
+
+
 def _harmless(cell: str) -> str:
-    # Full-width signs count as well: Excel folds them.
-    first = cell.lstrip(" ")[:1]
-    return f"'{cell}" if first and first in (*_DANGEROUS, "＝", "＋", "－", "＠") else cell
+    return f"'{cell}" if _is_dangerous(cell) else cell
+
+
+def _is_dangerous(cell: str) -> bool:
+    # Full-width signs count as well: Excel folds them. An apostrophe of the cell's own is told from ours.
+    first = cell.lstrip(" '")[:1]
+    return bool(first) and first in (*_DANGEROUS, "＝", "＋", "－", "＠")

@@ -1,7 +1,5 @@
-"""Legacy migrations on record: the file kept by its SHA-256, the mapping, the state, the rows refused.
-
-Files are kept in the database, so that any machine's worker reads them, under the tenant's row-level
-security. Every function raises `DatabaseUnavailable`.
+"""Legacy migrations on record: the mapping, the state, the rows refused. Every function raises
+`DatabaseUnavailable`.
 """
 
 import hashlib
@@ -22,20 +20,8 @@ from core.ports import Counts, Issue
 from db import audit
 from db.session import system_transaction, tenant_transaction
 
-PART = 2**20
-LARGEST_FILE = 200 * 2**20
 PAGE = 5_000
 
-_STORED = text("SELECT id FROM sync.legacy_file WHERE sha256 = :sha")
-_STORE = text(
-    "INSERT INTO sync.legacy_file (id, tenant_id, sha256, name, size)"
-    " VALUES (:id, :tenant, :sha, :name, :size)"
-)
-_STORE_PART = text(
-    "INSERT INTO sync.legacy_file_part (tenant_id, file_id, number, data)"
-    " VALUES (:tenant, :id, :number, :data)"
-)
-_PARTS = text("SELECT data FROM sync.legacy_file_part WHERE file_id = :id ORDER BY number")
 _COLUMNS = (
     "m.id, m.tenant_id, m.integration_id, m.pair_id, m.entity, m.file_id, m.options, m.columns, m.state,"
     " m.dry_run, m.counts, m.message, m.requested_by, m.flow_run_id, m.created_at,"
@@ -123,33 +109,6 @@ class Migration:
     applied_at: datetime | None
 
 
-async def store_file(engine: AsyncEngine, tenant_id: UUID, name: str, data: bytes) -> UUID:
-    """Keep a file; the same bytes are kept once. Raises `ConfigurationError` for one that is too large."""
-    if len(data) > LARGEST_FILE:
-        limit = LARGEST_FILE // 2**20
-        raise ConfigurationError(f"O arquivo tem mais de {limit} MB: divida-o em partes.")
-    sha = hashlib.sha256(data).hexdigest()
-    async with tenant_transaction(engine, tenant_id) as connection:
-        found = (await connection.execute(_STORED, {"sha": sha})).scalar()
-        if found is not None:
-            return UUID(str(found))
-        values: dict[str, Any] = {"id": uuid7(), "tenant": tenant_id}
-        await connection.execute(_STORE, values | {"sha": sha, "name": name, "size": len(data)})
-        for number, start in enumerate(range(0, len(data), PART)):
-            part = {"number": number, "data": data[start : start + PART]}
-            await connection.execute(_STORE_PART, values | part)
-    return UUID(str(values["id"]))
-
-
-async def read_file(engine: AsyncEngine, tenant_id: UUID, file_id: UUID) -> bytes:
-    """Raises `ConfigurationError` for a file that was thrown away."""
-    async with tenant_transaction(engine, tenant_id) as connection:
-        parts = (await connection.execute(_PARTS, {"id": file_id})).scalars().all()
-    if not parts:
-        raise ConfigurationError("O arquivo desta migração já foi apagado: envie-o de novo.")
-    return b"".join(bytes(part) for part in parts)
-
-
 async def create(
     engine: AsyncEngine,
     tenant_id: UUID,
@@ -179,7 +138,7 @@ async def create(
             pair = uuid7()
             await connection.execute(_NEW_PAIR, values | {"id": pair})
         id_ = uuid7()
-        more = {"id": id_, "pair": pair, "fingerprint": fingerprint(_titles(columns)), "by": by.actor}
+        more = {"id": id_, "pair": pair, "fingerprint": fingerprint(titles_of(columns)), "by": by.actor}
         await connection.execute(_CREATE, values | more)
         await audit.record(connection, tenant_id, by, "migration.create", str(id_), {"entity": entity.value})
     return id_
@@ -294,7 +253,7 @@ def fingerprint(titles: Sequence[str]) -> str:
     return hashlib.sha256("\n".join(sorted(titles)).encode()).hexdigest()
 
 
-def _titles(columns: Sequence[dict[str, Any]]) -> list[str]:
+def titles_of(columns: Sequence[dict[str, Any]]) -> list[str]:
     return [str(column["title"]) for column in columns]
 
 

@@ -16,7 +16,7 @@ from core.entities import Entity
 from core.errors import ConfigurationError
 from core.ports import Cursor
 from core.spec import RateLimit, Settings
-from db import legacy
+from db import legacy, legacy_files
 from db.ledger import Bound
 from db.legacy import Migration
 from db.runs import Lease, PairRow
@@ -146,7 +146,7 @@ async def _rows(
         from providers.legacy.tables import Table, TableRows  # noqa: PLC0415 - drivers only where asked for
 
         return TableRows(settings, Table.read(options), environment.private_hosts)
-    data = await legacy.read_file(database, migration.tenant_id, migration.file_id)
+    data = await legacy_files.read(database, migration.tenant_id, migration.file_id)
     how = Options(sheet=options["sheet"], encoding=options["encoding"], delimiter=options["delimiter"])
     kind, titles = Format(options["format"]), [column["title"] for column in migration.columns]
     return Memory(Sheet(data, kind, how, options["header_row"], titles, []).rows)

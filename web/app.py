@@ -18,6 +18,8 @@ from web import (
     keys,
     members,
     metrics,
+    migration_sources,
+    migrations,
     pairs,
     refusals,
     sign_in,
@@ -26,6 +28,7 @@ from web import (
 from web.access import Wired, may
 from web.headers import SecurityHeaders
 from web.health import judge
+from web.limits import BodyLimit
 from web.wiring import Wiring
 
 watched = APIRouter(include_in_schema=False)
@@ -38,6 +41,8 @@ GUARDED = (
     audit.router,
     members.router,
     keys.router,
+    migration_sources.router,
+    migrations.router,
 )
 """Pages: reading them needs *ver*, whatever else *editar*."""
 
@@ -46,6 +51,7 @@ def create(wiring: Wiring) -> FastAPI:
     """The application; the wiring is made in cli/web.py."""
     app = FastAPI(title="CloudToSys Integrações", docs_url=None, redoc_url=None, openapi_url=None)
     app.state.wiring = wiring
+    app.add_middleware(BodyLimit)
     app.add_middleware(SecurityHeaders)
     refusals.install(app)
     for router in (watched, assets.router, sign_in.open_router, sign_in.router, webhooks.router(wiring)):

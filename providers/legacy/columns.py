@@ -55,16 +55,36 @@ def propose(
     return [_column(index, title, chosen, best) for index, title in enumerate(titles)]
 
 
+def assigned(entity: Entity, titles: Sequence[str], names: Sequence[str]) -> list[Column]:
+    """The columns as a person says them, one after the other; an empty name leaves the column out. Raises
+    `ConfigurationError` for a field that there is not, or that two columns are to be."""
+    by_name = {field.name: field for field in FIELDS[entity]}
+    columns: list[Column] = []
+    for index, (title, name) in enumerate(zip(titles, names, strict=True)):
+        field = by_name.get(name)
+        if name and field is None:
+            raise ConfigurationError(f"Não há campo {name!r} em {entity.label}.")
+        if field is not None and any(column.field == name for column in columns):
+            raise ConfigurationError(f"O campo {field.label} foi indicado para duas colunas.")
+        columns.append(Column(index, title, field.name, field.label, 100) if field else Column(index, title))
+    return columns
+
+
+def lacking(entity: Entity, columns: Sequence[Column]) -> list[str]:
+    """Labels of the required fields that no column gives."""
+    given = {column.field for column in columns if column.is_taken}
+    found = [field.label for field in FIELDS[entity] if field.required and field.name not in given]
+    if entity is Entity.CUSTOMERS and not given & {"document", "code"}:
+        found.append("CPF/CNPJ ou Código")
+    return found
+
+
 def required(entity: Entity, columns: Sequence[Column]) -> None:
     """Raises `ConfigurationError` naming the required fields that no column gives."""
-    given = {column.field for column in columns if column.is_taken}
-    lacking = [field.label for field in FIELDS[entity] if field.required and field.name not in given]
-    if entity is Entity.CUSTOMERS and not given & {"document", "code"}:
-        lacking.append("CPF/CNPJ ou Código")
-    if lacking:
+    if missing := lacking(entity, columns):
         titles = ", ".join(column.title for column in columns if not column.is_taken) or "nenhuma"
         raise ConfigurationError(
-            f"Falta dizer qual coluna é: {', '.join(lacking)}. Colunas sem campo: {titles}. "
+            f"Falta dizer qual coluna é: {', '.join(missing)}. Colunas sem campo: {titles}. "
             'Indique com --map "coluna=campo".'
         )
 

@@ -5,13 +5,20 @@ import csv
 import io
 import re
 import zipfile
+import zlib
+from collections.abc import Sequence
 from enum import StrEnum
 
 from core.errors import ConfigurationError
 
 LARGEST_UNPACKED = 2 * 2**30
-"""Bytes; more is a zip bomb, or no sheet that can be read here."""
+MOST_ENTRIES = 10_000
+MOST_FOLDED = 250
+"""What is more is a zip bomb, or no sheet that can be read here: bytes unpacked, parts, and times that a part
+of more than `SMALL` bytes unfolds (rows of zeros unfold about a hundred times)."""
+SMALL = 2**20
 SAMPLE = 64 * 1024
+LOCKED = "A planilha tem senha: remova a senha do arquivo e envie-o de novo."
 _OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 _ENCRYPTED = "EncryptedPackage".encode("utf-16-le")
 _SPREADSHEETML = b"urn:schemas-microsoft-com:office:spreadsheet"
@@ -34,7 +41,7 @@ def recognise(data: bytes) -> Format:
         return Format.WORKBOOK
     if data.startswith(_OLE):
         if _ENCRYPTED in data:
-            raise ConfigurationError("A planilha tem senha: remova a senha do arquivo e envie-o de novo.")
+            raise ConfigurationError(LOCKED)
         return Format.WORKBOOK
     if head.startswith(b"ID;P"):
         raise ConfigurationError("O arquivo está no formato SYLK: salve-o como .xlsx e envie-o de novo.")
@@ -93,11 +100,40 @@ def delimiter(text: str) -> str:
 def _check_zip(data: bytes) -> None:
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as packed:
-            names = set(packed.namelist())
-            size = sum(entry.file_size for entry in packed.infolist())
-    except zipfile.BadZipFile:
+            entries = packed.infolist()
+            _check_size(entries)
+            names = {entry.filename for entry in entries}
+            if not names & {"xl/workbook.xml", "xl/workbook.bin", "content.xml"}:
+                raise ConfigurationError(
+                    "O arquivo é um .zip e não uma planilha: extraia-o e envie a planilha."
+                )
+            for entry in entries:
+                _check_entry(packed, entry)
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError):
         raise ConfigurationError("O arquivo está danificado: abra-o, salve de novo e envie.") from None
-    if size > LARGEST_UNPACKED:
+    except RuntimeError:  # how zipfile says that a part is encrypted
+        raise ConfigurationError(LOCKED) from None
+
+
+def _check_size(entries: Sequence[zipfile.ZipInfo]) -> None:
+    if len(entries) > MOST_ENTRIES or sum(entry.file_size for entry in entries) > LARGEST_UNPACKED:
         raise ConfigurationError("O arquivo descompactado é grande demais: divida-o em partes.")
-    if not names & {"xl/workbook.xml", "xl/workbook.bin", "content.xml"}:
-        raise ConfigurationError("O arquivo é um .zip e não uma planilha: extraia-o e envie a planilha.")
+    folded = (entry.file_size / max(1, entry.compress_size) for entry in entries if entry.file_size > SMALL)
+    if max(folded, default=0) > MOST_FOLDED:
+        raise ConfigurationError(
+            "O arquivo se expande demais ao ser aberto, como o de um ataque: salve só a aba com os dados em "
+            "um arquivo novo e envie-o."
+        )
+
+
+def _check_entry(packed: zipfile.ZipFile, entry: zipfile.ZipInfo) -> None:
+    """Unpacks to what it says, not one byte more: readers believe what is written beside it. Raises
+    `BadZipFile` (also for a checksum that is wrong)."""
+    size = entry.file_size
+    entry.file_size = size + 1
+    with packed.open(entry) as content:
+        read = 0
+        while part := content.read(SMALL):
+            read += len(part)
+    if read != size:
+        raise zipfile.BadZipFile

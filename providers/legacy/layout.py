@@ -95,16 +95,17 @@ class Layout:
         if "reason" in raw:
             raise RecordError(f"Linha {raw['row']}: {raw['reason']}", field="")
         problems: list[tuple[str, str]] = []
-        values = [self._values(row, problems) for _, row in raw["rows"]]
+        values = [self.values(row, problems) for _, row in raw["rows"]]
         if not problems:
             try:
                 return records.BUILD[self.entity](values)
-            except ValueError as error:
+            except (ValueError, RecordError) as error:
                 problems.append(("", str(error)))
         said = "; ".join(f"coluna {title}: {reason}" if title else reason for title, reason in problems)
         raise RecordError(f"Linha {raw['row']}, {said}", field=problems[0][0])
 
-    def _values(self, row: Cells, problems: list[tuple[str, str]]) -> dict[str, Any]:
+    def values(self, row: Cells, problems: list[tuple[str, str]]) -> dict[str, Any]:
+        """What the cells of one row are, by field; (title, reason) of each that cannot be read is added."""
         values: dict[str, Any] = {}
         width = len(row)
         for name, index, title, parse in self._columns:

@@ -27,11 +27,7 @@ class Preview:
 
     @property
     def stored(self) -> list[dict[str, Any]]:
-        """The columns as a migration keeps them."""
-        return [
-            {"title": column.title, "field": column.field, "label": column.label, "score": column.score}
-            for column in self.columns
-        ]
+        return stored(self.columns)
 
 
 def of_file(
@@ -39,14 +35,14 @@ def of_file(
 ) -> Preview:
     """Raises `ConfigurationError`. What was `told` goes before what was `saved`."""
     sheet = open_sheet(data, asked)
-    columns = propose(entity, sheet.titles, sheet.sample, _merged(entity, sheet.titles, told, saved))
+    columns = propose(entity, sheet.titles, sheet.sample, merged(entity, sheet.titles, told, saved))
     options: dict[str, Any] = {
         "format": sheet.format.value,
         "sheet": sheet.name,
         "header_row": sheet.header_row,
         "encoding": asked.encoding,
         "delimiter": asked.delimiter,
-        "points": _points(entity, columns, sheet.sample),
+        "points": points(entity, columns, sheet.sample),
     }
     if sheet.format is Format.CSV:
         options["encoding"] = asked.encoding or detect(data)
@@ -73,11 +69,11 @@ def of_table(
         raise ConfigurationError(f"Indique a tabela de {entity.label} com --table. Existem: {shown}.")
     table, sample = tables.describe(settings, chosen, private, key)
     columns = propose(entity, table.columns, sample, told)
-    options = table.options | {"points": _points(entity, columns, sample)}
+    options = table.options | {"points": points(entity, columns, sample)}
     return Preview(options, columns, sample, tuple(names))
 
 
-def _merged(
+def merged(
     entity: Entity, titles: Sequence[str], told: Mapping[str, str], saved: Mapping[str, str]
 ) -> dict[str, str]:
     """Saved fields of columns that the person says nothing of, unless another column has the field now."""
@@ -91,7 +87,16 @@ def _merged(
     return kept | dict(told)
 
 
-def _points(entity: Entity, columns: Sequence[Column], sample: Sequence[Cells]) -> list[str]:
+def stored(columns: Sequence[Column]) -> list[dict[str, Any]]:
+    """Columns as a migration keeps them."""
+    return [
+        {"title": column.title, "field": column.field, "label": column.label, "score": column.score}
+        for column in columns
+    ]
+
+
+def points(entity: Entity, columns: Sequence[Column], sample: Sequence[Cells]) -> list[str]:
+    """Fields whose texts have decimal points."""
     amounts = {field.name for field in FIELDS[entity] if field.parse in WITH_POINTS}
     return [
         column.field

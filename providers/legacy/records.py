@@ -65,10 +65,10 @@ def _category(rows: Sequence[Values]) -> Record:
 
 def _customer(rows: Sequence[Values]) -> Record:
     values = rows[0]
-    document = values.get("document")
+    key, document = customer_key(values), values.get("document")
     address = {name: values[name] for name in ADDRESS if name in values}
     return Customer(
-        external_id=document or values["code"],
+        external_id=key,
         name=values["name"],
         person_type=brazil.person_type(document) if document else None,
         document=document,

@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
+from core import spreadsheet
 from core.errors import ConfigurationError
 from providers.legacy.cells import is_blank
-from providers.legacy.formats import Format, decode, delimiter, recognise
+from providers.legacy.formats import LOCKED, Format, decode, delimiter, recognise
 
 MOST_EMPTY_ROWS = 1_000
 """Empty rows in a row before a sheet is held to have ended: formats are spread over a million of them."""
@@ -72,7 +73,9 @@ def open_sheet(data: bytes, options: Options) -> Sheet:
     first = list(islice(_rows(data, kind, used), HEADER_WITHIN + SAMPLE_ROWS))
     header = options.header_row or _header(first)
     if not 0 < header <= len(first):
-        raise ConfigurationError("A linha do cabeçalho não foi encontrada: indique-a com --header-row.")
+        raise ConfigurationError(
+            "A linha do cabeçalho não foi encontrada: indique o número dela (no terminal, --header-row)."
+        )
     titles = [str(cell).strip() if not is_blank(cell) else "" for cell in first[header - 1]]
     while titles and not titles[-1]:
         titles.pop()
@@ -99,7 +102,7 @@ def _workbook(data: bytes, sheet: str) -> Iterator[Cells]:
         # `iter_rows` gives the empty rows above the first used one too, so numbers are those of the program.
         yield from CalamineWorkbook.from_filelike(io.BytesIO(data)).get_sheet_by_name(sheet).iter_rows()
     except CalamineError as error:
-        raise _damaged(type(error).__name__) from None
+        raise _unread(error) from None
 
 
 def _sheet_name(data: bytes, wanted: str) -> tuple[str, tuple[str, ...]]:
@@ -123,13 +126,21 @@ def _sheet_name(data: bytes, wanted: str) -> tuple[str, tuple[str, ...]]:
         else:
             found = next((name for name in visible if book.get_sheet_by_name(name).height), None)
     except CalamineError as error:
-        raise _damaged(type(error).__name__) from None
+        raise _unread(error) from None
     if found is None:
         names = ", ".join(visible) or "nenhuma"
         raise ConfigurationError(
             f"Não há planilha (aba) {wanted!r}. Existem: {names}." if wanted else "O arquivo não tem dados."
         )
     return found, visible
+
+
+def _unread(error: Exception) -> ConfigurationError:
+    from python_calamine import PasswordError  # noqa: PLC0415
+
+    if isinstance(error, PasswordError):
+        return ConfigurationError(LOCKED)
+    return _damaged(type(error).__name__)
 
 
 def _damaged(kind: str) -> ConfigurationError:
@@ -144,7 +155,8 @@ def _text(found: str, mark: str) -> Iterator[Cells]:
     rows = csv.reader(io.StringIO(found, newline=""), delimiter=mark)
     try:
         for number, row in enumerate(rows):
-            yield [] if number == 0 and len(row) == 1 and row[0].lower() == f"sep={mark}" else list(row)
+            first = number == 0 and len(row) == 1 and row[0].lower() == f"sep={mark}"
+            yield [] if first else [spreadsheet.original(cell) for cell in row]
     except csv.Error:
         raise ConfigurationError("O arquivo de texto está malformado: uma célula não termina.") from None
 

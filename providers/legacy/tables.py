@@ -165,7 +165,8 @@ def describe(
         chosen = tuple(key or primary)
         if not chosen or not set(chosen) <= set(columns):
             raise ConfigurationError(
-                f"A tabela {name} não tem chave primária: indique com --key colunas únicas e nunca vazias."
+                f"A tabela {name} não tem chave primária: indique colunas únicas e nunca vazias "
+                "(no terminal, --key)."
             )
         table = Table(name, chosen, tuple(columns), schema)
         rows = _read(connection, _page(table, None, SAMPLE))

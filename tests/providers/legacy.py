@@ -16,7 +16,7 @@ from core import engine as rules
 from core.batch import Job
 from core.entities import Direction, Entity, Trigger
 from core.ports import Cursor
-from db import admin, legacy
+from db import admin, legacy, legacy_files
 from db.audit import By
 from db.session import engine as engine_of
 from db.vault import Vault, generate_key
@@ -83,7 +83,7 @@ class Office:
         """A migration of a file, as the command line makes it."""
         found = preview.of_file(data, entity, told or {}, {}, Options())
         required(entity, found.columns)
-        file_id = await legacy.store_file(self.engine, self.tenant.id, "arquivo.xlsx", data)
+        file_id = await legacy_files.store(self.engine, self.tenant.id, "arquivo.xlsx", io.BytesIO(data))
         return await self.keep(integration, entity, found, file_id)
 
     async def keep(

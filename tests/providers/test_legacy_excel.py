@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from core.entities import Entity, RunStatus
 from core.errors import ConfigurationError
-from db import legacy
+from db import legacy, legacy_files
 from providers.legacy import preview
 from providers.legacy.columns import required
 from providers.legacy.layout import PORTION
@@ -227,11 +227,11 @@ async def test_the_same_file_is_kept_once_and_for_its_tenant_alone(
     office: Office, engine: AsyncEngine
 ) -> None:
     data = workbook(products(1))
-    one = await legacy.store_file(engine, office.tenant.id, "a.xlsx", data)
-    assert await legacy.store_file(engine, office.tenant.id, "b.xlsx", data) == one
-    assert await legacy.read_file(engine, office.tenant.id, one) == data
+    one = await legacy_files.store(engine, office.tenant.id, "a.xlsx", io.BytesIO(data))
+    assert await legacy_files.store(engine, office.tenant.id, "b.xlsx", io.BytesIO(data)) == one
+    assert await legacy_files.read(engine, office.tenant.id, one) == data
     with pytest.raises(ConfigurationError):
-        await legacy.read_file(engine, uuid.uuid4(), one)
+        await legacy_files.read(engine, uuid.uuid4(), one)
 
 
 def test_a_text_file_of_windows_is_read_by_its_bytes_whatever_it_is_called() -> None:

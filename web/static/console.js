@@ -134,6 +134,10 @@
   });
   document.addEventListener("change", (event) => {
     if (event.target.matches("[data-submit]")) event.target.form.requestSubmit();
+    if (event.target.matches("[data-most]")) {
+      const large = [...event.target.files].some((file) => file.size > Number(event.target.dataset.most));
+      event.target.setCustomValidity(large ? "O arquivo passa do limite: divida-o em partes." : "");
+    }
     if (event.target.matches("[data-all]")) {
       for (const box of document.querySelectorAll(event.target.dataset.all)) box.checked = event.target.checked;
     }
