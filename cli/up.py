@@ -33,6 +33,7 @@ SHARED = (
     "CLOUDTOSYS_PREFECT_UI_URL",
     "CLOUDTOSYS_KEYS_FILE",
     "CLOUDTOSYS_ALLOWED_PRIVATE_HOSTS",
+    "CLOUDTOSYS_PUBLIC_URL",
 )
 """Of the environment, what other commands in this folder find in its state. No secret."""
 
@@ -162,6 +163,8 @@ def _start(house: House, found: databases.Databases, meanwhile: Meanwhile | None
         house.environment |= databases.prepare(house.folder, found)
     ui = house.environment["PREFECT_API_URL"].removesuffix("/").removesuffix("/api")
     house.environment |= {"CLOUDTOSYS_PREFECT_UI_URL": ui, "PREFECT_HOME": str(house.folder / "prefect")}
+    if public := os.environ.get("CLOUDTOSYS_PUBLIC_URL"):
+        house.environment["CLOUDTOSYS_PUBLIC_URL"] = public
     os.environ.update(house.environment)
     house.addresses |= {"Prefect": ui}
     web = [sys.executable, "-m", "cli.web", "--port", str(house.ports.web)]

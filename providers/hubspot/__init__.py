@@ -18,6 +18,7 @@ from providers.hubspot.calls import ERRORS, pause
 from providers.hubspot.kinds import CONTACTS, PRODUCTS, Kind
 from providers.hubspot.mapping import customer_from, order_from, product_from, utc
 from providers.hubspot.reading import CATALOGUE, CUSTOMERS, SALES, milliseconds
+from providers.hubspot.webhooks import WEBHOOKS
 from providers.hubspot.writing import WRITING
 
 HOST = "https://api.hubapi.com"
@@ -125,6 +126,13 @@ HUBSPOT = Provider(
             help="100 nos planos Free e Starter, 190 no Professional e no Enterprise.",
         ),
         Setting(
+            name="webhook_secret",
+            label="Segredo do app",
+            kind="secret",
+            required=False,
+            help="Só para webhooks: assina os avisos do HubSpot. Apps privados › app › Autenticação.",
+        ),
+        Setting(
             name="base_url",
             label="Endereço da API",
             kind="url",
@@ -177,4 +185,5 @@ HUBSPOT = Provider(
             writing=WRITING[Entity.ORDERS],
         ),
     },
+    webhooks=WEBHOOKS,
 )

@@ -6,6 +6,7 @@ import hmac
 import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -80,6 +81,41 @@ def test_shopify_documents_base64_of_the_raw_body() -> None:
     )
     [event] = events(get("shopify"), Delivery(body, headers))
     assert event.records == {Entity.PRODUCTS: ["788032119674292922"]}
+
+
+def test_hubspot_signs_method_address_body_and_time() -> None:
+    """Version 3, as its guide concatenates them."""
+    hubspot, url = get("hubspot"), "https://erp.exemplo.test/webhooks/hubspot/1"
+    assert hubspot.webhooks is not None
+    event: dict[str, Any] = {
+        "eventId": 1,
+        "subscriptionId": 2,
+        "portalId": 3,
+        "occurredAt": 4,
+        "objectId": 123,
+    }
+    event |= {"subscriptionType": "contact.creation", "attemptNumber": 0}
+    body = json.dumps([event, event | {"eventId": 9}]).encode()
+
+    def sent(at: datetime, address: str = url) -> Delivery:
+        moment = f"{int(at.timestamp())}000"
+        made = hmac.digest(b"segredo", f"POST{url}".encode() + body + moment.encode(), hashlib.sha256)
+        headers = {
+            "X-HubSpot-Signature-v3": base64.b64encode(made).decode(),
+            "X-HubSpot-Request-Timestamp": moment,
+        }
+        return Delivery(body, httpx.Headers(headers), address)
+
+    now, settings = datetime.now(UTC), {"webhook_secret": "segredo"}
+    assert genuine(hubspot.webhooks, sent(now), settings, ())
+    assert not genuine(hubspot.webhooks, sent(now), {"webhook_secret": "outro"}, ())
+    assert not genuine(hubspot.webhooks, sent(now, f"{url}?x=1"), settings, ())
+    assert not genuine(hubspot.webhooks, sent(now - timedelta(minutes=6)), settings, ())
+    first, second = events(hubspot, sent(now))
+    assert (first.topic, first.records) == ("contact.creation", {Entity.CUSTOMERS: ["123"]})
+    assert (first.id, second.id) == ("3:2:1:123:4", "3:2:9:123:4")
+    retried = Delivery(body.replace(b'"attemptNumber": 0', b'"attemptNumber": 1'), httpx.Headers(), url)
+    assert [one.id for one in events(hubspot, retried)] == [first.id, second.id]
 
 
 @pytest.mark.skipif(not RECORDINGS, reason="shared/specs/woocommerce is not here")
