@@ -24,7 +24,10 @@ HEAT_DAYS = 30
 EXPIRY_DAYS = 30
 CAUSES = 5
 
-_STATUSES = text("SELECT status, count(*) FROM sync.integration WHERE deleted_at IS NULL GROUP BY 1")
+_STATUSES = text(
+    "SELECT CASE WHEN draft THEN 'draft' ELSE status END, count(*) FROM sync.integration"
+    " WHERE deleted_at IS NULL GROUP BY 1"
+)
 # A run that began on one day and ended on the next is of the first: the newest success is of two days.
 _FIGURES = text(
     "SELECT (SELECT max(succeeded_at) FROM sync.run_day WHERE day >= (SELECT max(day) - 1 FROM sync.run_day"
@@ -46,7 +49,7 @@ _PAIRS = text(
     " AND coalesce(q.next_attempt_at, now()) <= now()) AS waiting,"
     " f.id AS log_id, f.status AS log_status, f.message"
     " FROM sync.pair p JOIN sync.integration i ON i.id = p.integration_id AND i.deleted_at IS NULL"
-    " LEFT JOIN sync.sync_log r ON r.id = p.lease_log_id"
+    " AND NOT i.draft LEFT JOIN sync.sync_log r ON r.id = p.lease_log_id"
     " LEFT JOIN LATERAL (SELECT l.started_at FROM sync.sync_log l WHERE l.pair_id = p.id"
     " ORDER BY l.started_at DESC LIMIT 1) n ON true"
     " LEFT JOIN LATERAL (SELECT y.synced_at FROM sync.run_day y WHERE y.pair_id = p.id"
@@ -130,10 +133,11 @@ class Pair:
 
 @dataclass(frozen=True, slots=True)
 class Hub:
-    """`errors` of 24 hours, `processed` since the month began, `channels` that are on. `causes` are the most
-    frequent ones of open failures, `failures` all of them."""
+    """`integrations` by status, without `drafts`; `errors` of 24 hours, `processed` since the month began,
+    `channels` that are on. `causes` are the most frequent ones of open failures, `failures` all of them."""
 
-    integrations: Mapping[IntegrationStatus, int]
+    drafts: int
+    integrations: Mapping[str, int]
     succeeded_at: datetime | None
     errors: int
     processed: int
@@ -154,15 +158,15 @@ async def read(engine: AsyncEngine, tenant_id: UUID, now: datetime) -> Hub:
         "month_began": datetime(month.year, month.month, 1, tzinfo=ZONE),
     }
     async with tenant_transaction(engine, tenant_id) as connection:
-        statuses = {IntegrationStatus(row[0]): row[1] for row in await connection.execute(_STATUSES)}
+        statuses: dict[str, int] = {row[0]: row[1] for row in await connection.execute(_STATUSES)}
         figures = (await connection.execute(_FIGURES, values)).one()
-        first = today - timedelta(days=HEAT_DAYS - 1)
-        days = _by_pair(await _rows(connection, _DAYS, first=first))
+        days = await _days(connection, today)
         pairs = [_pair(row, days) for row in await _rows(connection, _PAIRS)]
         conflicts = await _rows(connection, _CONFLICTS)
         causes = await _rows(connection, _CAUSES, limit=CAUSES)
         expiring = await _rows(connection, _EXPIRING, days=EXPIRY_DAYS)
     return Hub(
+        drafts=statuses.pop("draft", 0),
         integrations=statuses,
         succeeded_at=figures.succeeded_at,
         errors=figures.errors,
@@ -199,18 +203,12 @@ async def _rows(connection: AsyncConnection, statement: TextClause, **values: An
     return [dict(row._mapping) for row in await connection.execute(statement, values)]
 
 
-def _by_pair(rows: Sequence[Row]) -> dict[UUID, dict[date, Day]]:
+async def _days(connection: AsyncConnection, today: date) -> dict[UUID, dict[date, Day]]:
+    """By pair, those with runs."""
     found: dict[UUID, dict[date, Day]] = {}
-    for row in rows:
-        found.setdefault(row["pair_id"], {})[row["day"]] = Day(
-            day=row["day"],
-            success=row["success_runs"],
-            partial=row["partial_runs"],
-            error=row["error_runs"],
-            other=row["other_runs"],
-            processed=row["processed"],
-            failed=row["errors"],
-        )
+    first = today - timedelta(days=HEAT_DAYS - 1)
+    for pair_id, day, *counts in await connection.execute(_DAYS, {"first": first}):
+        found.setdefault(pair_id, {})[day] = Day(day, *counts)
     return found
 
 

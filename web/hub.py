@@ -13,6 +13,7 @@ from uuid import UUID, uuid4
 
 from fastapi import APIRouter, Form, Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
+from markupsafe import Markup
 
 from core import errors
 from core.entities import IntegrationStatus, Trigger
@@ -24,7 +25,7 @@ from db import hub as found
 from providers.registry import PROVIDERS
 from web.access import Visiting, Visitor, Wired
 from web.alarms import REMEDIES
-from web.heatmap import Cell, Column, Spark, cells, columns, spark, weeks
+from web.heatmap import Column, Spark, cells, columns, spark, weeks
 from web.outage import Outage, outage
 from web.pages import is_htmx, page
 from web.pulse import Pulse
@@ -132,7 +133,7 @@ def heat(shown: found.Hub, now: datetime) -> dict[str, Any]:
     return {"columns": days, "weeks": weeks(days), "rows": _rows(shown, days)}
 
 
-def _rows(shown: found.Hub, days: Sequence[Column]) -> list[tuple[str, list[tuple[found.Pair, list[Cell]]]]]:
+def _rows(shown: found.Hub, days: Sequence[Column]) -> list[tuple[str, list[tuple[found.Pair, Markup]]]]:
     """Integrations with their pairs, each with its cells."""
     grouped = groupby(shown.pairs, lambda pair: (pair.integration_id, pair.integration))
     return [(name, [(pair, cells(pair, days)) for pair in pairs]) for (_, name), pairs in grouped]

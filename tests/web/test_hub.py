@@ -86,11 +86,19 @@ def integration_of(sql: Sql, pair: UUID) -> UUID:
     return UUID(str(sql("SELECT integration_id FROM sync.pair WHERE id = :pair", pair=pair)[0][0]))
 
 
-async def test_an_empty_installation_says_what_to_do(person: SignedIn, reader: SignedIn) -> None:
+async def test_an_empty_installation_says_what_to_do(
+    person: SignedIn, reader: SignedIn, sql: Sql, tenant: Tenant
+) -> None:
     shown = (await person.http.get("/")).text
     assert "Conecte o primeiro sistema" in shown
     assert 'href="/integracoes/nova"' in shown
     assert 'href="/integracoes/nova"' not in (await reader.http.get("/")).text
+    sql(
+        "INSERT INTO sync.integration (tenant_id, provider, name, status, draft)"
+        " VALUES (:tenant, 'shopify', 'Loja', 'disabled', true)",
+        tenant=tenant.id,
+    )
+    assert "Continuar o rascunho" in (await person.http.get("/")).text
 
 
 async def test_the_four_figures_are_the_manuals(
