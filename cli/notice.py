@@ -17,7 +17,6 @@ from db import channels, notices
 
 app = group("Avisos enviados às pessoas.")
 POLL_SECONDS = 1.0
-STATES = {"pending": "na fila", "sent": "enviado", "failed": "desistido", None: "sem canal"}
 COLUMNS = {
     "created_at": "Data/Hora",
     "subject": "Assunto",
@@ -56,7 +55,7 @@ def try_(
             return await _ended(engine, found.tenant_id, notice, seconds)
 
     row = asyncio.run(work())
-    print(f"{STATES[row['state']]} ({row['channel']})")
+    print(f"{notices.STATES[row['state']]} ({row['channel']})")
     if row["state"] == "sent":
         return
     if row["error"]:
@@ -77,4 +76,4 @@ async def _ended(engine: AsyncEngine, tenant_id: UUID, notice_id: UUID, seconds:
 
 
 def _row(row: notices.Row) -> notices.Row:
-    return row | {"state_label": STATES[row["state"]]}
+    return row | {"state_label": notices.STATES[row["state"]]}

@@ -13,15 +13,17 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from uuid_utils.compat import uuid7
 
 from core.actor import Actor
-from core.channel import Destination
+from core.address import Guard
+from core.channel import Destination, destination
 from core.errors import ConfigurationError
 from db import audit
 from db.audit import By
 from db.notices import Notice, announce
 from db.session import tenant_transaction
-from db.vault import Vault
+from db.vault import Vault, WrongKey
 
 FIELD = "channel.address"
+EVERYWHERE = frozenset({"0.0.0.0/0", "::/0"})
 
 _NEW = text(
     "INSERT INTO sync.channel (id, tenant_id, name, address, key_id)"
@@ -48,6 +50,14 @@ class ChannelRow:
     def opened(self, vault: Vault) -> str:
         """The address in clear. Raises `WrongKey`."""
         return vault.open(self.tenant_id, self.id, FIELD, self.address)
+
+    def where(self, vault: Vault) -> str:
+        """Where it leads, for people: the kind and the host alone. The guard of today may refuse what was
+        accepted: a listing still says where it leads."""
+        try:
+            return destination(self.opened(vault), Guard(EVERYWHERE, plain_http=True)).label
+        except WrongKey:
+            return "não abre com as chaves atuais"
 
 
 async def channels(engine: AsyncEngine, tenant_id: UUID) -> list[ChannelRow]:

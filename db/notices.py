@@ -23,6 +23,8 @@ BACKOFF = (30, 120, 600, 1800, 7200, 21600, 43200)
 HELD_SECONDS = 300
 """A claim lasts so long; the longest delivery takes a fraction of it."""
 LONGEST_ERROR = 500
+STATES = {"pending": "na fila", "sent": "enviado", "failed": "desistido", None: "sem canal"}
+"""Of a delivery, as people read it."""
 
 _ANNOUNCE = text(
     "WITH n AS (INSERT INTO sync.notice (tenant_id, integration_id, kind, subject, body)"

@@ -11,6 +11,7 @@ from web import (
     account,
     assets,
     audit,
+    channels,
     connection,
     hub,
     integration,
@@ -34,6 +35,7 @@ from web.wiring import Wiring
 watched = APIRouter(include_in_schema=False)
 GUARDED = (
     hub.router,
+    channels.router,
     integrations.router,
     integration.router,
     pairs.router,

@@ -7,14 +7,13 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
-from axe_playwright_python.async_playwright import Axe
-from playwright.async_api import Page
 
 from core.entities import Cadence, Entity, IntegrationStatus, Trigger
 from core.formats import ZONE, moment
 from tests.conftest import Database, Tenant, new_tenant
 from tests.console import Asked, OpenPage, SignedIn
 from tests.processes import new_pair
+from tests.web.accessible import violations
 from web.pulse import Pulse
 from web.wiring import Wiring
 
@@ -285,16 +284,6 @@ def busy(sql: Sql, tenant: Tenant, settled: NewPair) -> UUID:
         pair=first,
     )
     return first
-
-
-async def violations(page: Page) -> list[str]:
-    found = await Axe().run(page)
-    return [
-        f"{rule['id']}: {node['html']}"
-        for rule in found.response["violations"]
-        if rule["impact"] in ("serious", "critical")
-        for node in rule["nodes"]
-    ]
 
 
 async def test_with_the_mouse(
