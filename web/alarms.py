@@ -35,4 +35,8 @@ REMEDIES = {
         "Muitos registros sumiram de uma vez da lista do sistema externo.",
         "Confira no sistema externo e confirme ou recuse as exclusões em Mapeamentos.",
     ),
+    alarms.WEBHOOKS_UNREGISTERED: (
+        "O sistema externo recusou ou apagou o registro do webhook.",
+        "Confira as permissões da credencial e registre de novo em Configurar; a agenda continua a ler tudo.",
+    ),
 }

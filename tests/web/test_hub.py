@@ -10,10 +10,12 @@ import pytest
 
 from core.entities import Cadence, Entity, IntegrationStatus, Trigger
 from core.formats import ZONE, moment
+from db.alarms import LABELS
 from tests.conftest import Database, Tenant, new_tenant
 from tests.console import Asked, OpenPage, SignedIn
 from tests.processes import new_pair
 from tests.web.accessible import violations
+from web.alarms import REMEDIES
 from web.pulse import Pulse
 from web.wiring import Wiring
 
@@ -218,6 +220,10 @@ async def test_what_waits_for_a_person(
     assert "Não houve execução." in shown
     assert "Um alarme se fecha sozinho" in shown
     assert ">em 5 dias</time></span> Consumer secret" in shown
+
+
+def test_every_alarm_has_a_remedy() -> None:
+    assert set(REMEDIES) == set(LABELS)
 
 
 async def test_a_dead_worker_is_told_with_what_stands_still(person: SignedIn, heart: Heart) -> None:
