@@ -12,7 +12,7 @@ from cli import chosen, output, words
 from cli.installation import database, orchestrator
 from cli.logs import address
 from cli.portuguese import command, group
-from core.discovering import Rule
+from core.discovering import PROPOSALS, STAGES, Rule
 from core.discovering import words as in_words
 from core.entities import Entity
 from core.errors import ConfigurationError, SyncError
@@ -23,14 +23,6 @@ from db.audit import By
 app = group("")
 POLL_SECONDS = 0.5
 NOT_SUCCEEDED = 3
-STATES = {
-    "matched": "par encontrado",
-    "ambiguous": "ambígua",
-    "unmatched": "sem par",
-    "applied": "vinculada",
-    "dismissed": "descartada",
-}
-RUN_STATES = {"running": "em andamento", "proposed": "proposta", "applied": "aplicada", "failed": "falhou"}
 COLUMNS = {
     "id": "Proposta",
     "external_id": "ID externo",
@@ -204,7 +196,7 @@ async def _read(
 
 def _said(row: listings.Row) -> str:
     where = address(row["flow_run_id"])
-    lines = [f"Descoberta {row['id']}: {RUN_STATES[row['state']]}. {row['message']}".rstrip()]
+    lines = [f"Descoberta {row['id']}: {STAGES[row['state']]}. {row['message']}".rstrip()]
     if row["state"] in ("proposed", "applied"):
         lines.append(f"{in_words(row['counts'])}.")
     return "\n".join(lines + ([where] if where else []))
@@ -213,7 +205,7 @@ def _said(row: listings.Row) -> str:
 def _row(row: dict[str, Any]) -> dict[str, Any]:
     candidates = "; ".join(f"{item['id']} {item['label']}".rstrip() for item in row["candidates"])
     return row | {
-        "state_label": STATES[row["state"]],
+        "state_label": PROPOSALS[row["state"]],
         "rule_label": Rule(row["rule"]).label if row["rule"] else "",
         "candidates_label": candidates,
     }

@@ -13,11 +13,10 @@ from cli.portuguese import command, group
 from core.entities import Direction, Entity
 from core.errors import ConfigurationError
 from core.formats import number
-from core.ports import VARIANTS
 from db import listings, mappings, resync
 from db.admin import ACTOR
 from db.audit import By
-from providers.registry import get
+from providers.registry import reads_one
 
 app = group("Mapeamentos entre registros do ERP e externos.")
 app.add_typer(discovery.app)
@@ -136,7 +135,7 @@ def create(
                 notes=notes,
             )
             print(f"Mapeamento criado: {id_}")
-            if _reads_one(found.provider, entity):
+            if reads_one(found.provider, entity):
                 asked = await resync.read_again(engine, owner.id, found.id, entity, [external_id.strip()], by)
                 for request in asked:
                     await run_now(engine, request)
@@ -247,12 +246,6 @@ def orphans(
         return
     columns = {"id": "Mapeamento", **COLUMNS, "missing_at": "Não visto desde"}
     output.show([_row(row) for row in done], columns, as_json=as_json, empty="Nada espera decisão.")
-
-
-def _reads_one(provider: str, kind: str) -> bool:
-    """Whether a record can be read by its id."""
-    resource = get(provider).resources.get(Entity(kind)) if kind != VARIANTS else None
-    return resource is not None and resource.read is not None
 
 
 def _row(row: dict[str, Any]) -> dict[str, Any]:

@@ -44,6 +44,16 @@ _LABELS = {
     Rule.SLUG: "slug",
     Rule.NAME: "nome",
 }
+STAGES = {"running": "em andamento", "proposed": "proposta", "applied": "aplicada", "failed": "falhou"}
+"""States of a discovery, as people read them."""
+PROPOSALS = {
+    "matched": "par encontrado",
+    "ambiguous": "ambígua",
+    "unmatched": "sem par",
+    "applied": "vinculada",
+    "dismissed": "descartada",
+}
+"""States of a proposal."""
 RULES = {
     Entity.PRODUCTS: (Rule.SKU, Rule.GTIN),
     Entity.CUSTOMERS: (Rule.DOCUMENT, Rule.EMAIL),

@@ -81,7 +81,7 @@ def resolve(
     )
     decisions = []
     for path in paths:
-        steps = _steps(path, sides)
+        steps = steps_of(path, sides)
         choice = choices.get(path, default)
         assert choice is not None  # noqa: S101 - checked above
         decision = _decision(sides, path, steps, choice)
@@ -148,7 +148,7 @@ def _decision(sides: Sides, path: str, steps: Sequence[str], choice: Choice) -> 
     return Decision(path, tuple(steps), base, erp, external, final, choice)
 
 
-def _steps(path: str, sides: Sides) -> list[str]:
+def steps_of(path: str, sides: Sides) -> list[str]:
     """The keys of a dotted path. A key may have dots of its own (a SKU), so that only the trees tell: they
     differ there, and not further inside."""
     for steps in _walks(path, [tree for tree in (sides.erp, sides.external, sides.base_erp) if tree]):

@@ -24,6 +24,7 @@ from core.sides import Projected
 from core.trees import Tree, differing, encoded, rebuilt, tree
 from db import audit
 from db.audit import By
+from db.naming import Named, names
 from db.patching import patch
 from db.projection import View, project
 from db.session import tenant_transaction
@@ -39,7 +40,8 @@ _LIST = text(
     " AND c.id > :after ORDER BY c.id LIMIT :limit"
 )
 _ONE = (
-    "SELECT c.id, c.mapping_id, c.integration_id, c.fields, c.base, c.external, c.state, m.entity,"
+    "SELECT c.id, c.mapping_id, c.integration_id, i.name AS integration, c.fields, c.base, c.erp, c.external,"
+    " c.state, c.created_at, c.resolved_at, c.resolved_by, c.resolution, m.entity,"
     " m.internal_id, m.external_id, s.record::text AS record,"
     " coalesce(i.branch_id, (SELECT b.id FROM erp.branch b WHERE b.is_default LIMIT 1)) AS branch_id,"
     " (SELECT p.id FROM sync.pair p WHERE p.integration_id = m.integration_id AND p.entity = m.entity"
@@ -48,6 +50,12 @@ _ONE = (
     " LEFT JOIN sync.mapping_snapshot s ON s.mapping_id = m.id WHERE c.id = :id"
 )
 _READ, _LOCK = text(_ONE), text(f"{_ONE} FOR UPDATE OF c, m")
+_NEXT = text("SELECT id FROM sync.conflict WHERE state = 'open' AND id <> :id ORDER BY id < :id, id LIMIT 1")
+_OPEN = text(
+    "SELECT count(*) FROM sync.conflict c JOIN sync.mapping m ON m.id = c.mapping_id"
+    " WHERE c.state = 'open' AND c.integration_id = :integration"
+    " AND (CAST(:entity AS text) IS NULL OR m.entity = :entity)"
+)
 _CLOSE = text(
     "UPDATE sync.conflict SET state = 'resolved', resolved_at = now(), resolved_by = :by,"
     " resolution = CAST(:resolution AS jsonb) WHERE id = :id"
@@ -71,7 +79,7 @@ class ConflictUnknown(Absent):
     advice = Advice(
         "Conflito não encontrado",
         "O id não é de um conflito deste tenant, ou ele já foi resolvido.",
-        "Confira com `cloudtosys conflict list`.",
+        "Confira em Conflitos (`cloudtosys conflict list`).",
     )
 
 
@@ -81,6 +89,20 @@ class RecordGone(ConfigurationError):
         "O registro do ERP foi excluído depois do conflito: não há o que resolver.",
         "Exclua o mapeamento, ou recupere o registro no ERP.",
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Faced:
+    """A conflict with both sides whole, and their `base` (None: never in step). While it is open the ERP's
+    side is as it is now, and `decisions` are what its fields hold; `gone` where the record is deleted."""
+
+    row: Any
+    base: Tree | None
+    erp: Tree
+    external: Tree
+    decisions: Sequence[Decision]
+    record: Named | None
+    gone: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,8 +137,12 @@ async def conflicts(
     state: str | None = "open",
     after: UUID | None = None,
     limit: int = 50,
+    named: bool = False,
 ) -> list[Row]:
-    """Conflicts by id with the paths that differ, no values; `after` is the last id of the page before."""
+    """Conflicts by id with the paths that differ, no values; `after` is the last id of the page before.
+
+    `named` ones have the ERP `record` as people know it.
+    """
     values = {
         "integration": integration_id,
         "entity": entity,
@@ -125,7 +151,47 @@ async def conflicts(
         "limit": limit,
     }
     async with tenant_transaction(engine, tenant_id) as connection:
-        return [dict(row._mapping) for row in await connection.execute(_LIST, values)]
+        rows = [dict(row._mapping) for row in await connection.execute(_LIST, values)]
+        if named:
+            ids: dict[str, list[UUID]] = {}
+            for row in rows:
+                ids.setdefault(row["entity"], []).append(row["internal_id"])
+            known = await names(connection, ids)
+            rows = [row | {"record": known.get(row["internal_id"])} for row in rows]
+    return rows
+
+
+async def face(engine: AsyncEngine, tenant_id: UUID, conflict_id: UUID) -> Faced:
+    """An open conflict or a resolved one. Raises `ConflictUnknown`."""
+    async with tenant_transaction(engine, tenant_id) as connection:
+        found = (await connection.execute(_READ, {"id": conflict_id})).one_or_none()
+        if found is None:
+            raise ConflictUnknown(f"Não há conflito {conflict_id}.")
+        base = (found.base or {}).get("external")
+        named = (await names(connection, {found.entity: [found.internal_id]})).get(found.internal_id)
+        if found.state != "open":
+            return Faced(found, base, found.erp, found.external, (), named)
+        try:
+            row = await _projected(connection, found)
+        except RecordGone:
+            return Faced(found, base, found.erp, found.external, (), named, gone=True)
+    decisions = _resolution(found, row, {}, "erp").decisions
+    return Faced(found, base, _tree(found, row), found.external, decisions, named)
+
+
+async def next_open(engine: AsyncEngine, tenant_id: UUID, conflict_id: UUID) -> UUID | None:
+    """The open conflict that follows one; after the last comes the first."""
+    async with tenant_transaction(engine, tenant_id) as connection:
+        found = (await connection.execute(_NEXT, {"id": conflict_id})).scalar_one_or_none()
+    return UUID(str(found)) if found else None
+
+
+async def count_open(
+    engine: AsyncEngine, tenant_id: UUID, integration_id: UUID, entity: str | None = None
+) -> int:
+    values = {"integration": integration_id, "entity": entity}
+    async with tenant_transaction(engine, tenant_id) as connection:
+        return int((await connection.execute(_OPEN, values)).scalar_one())
 
 
 async def preview(

@@ -79,8 +79,9 @@ _LATEST = text(
 _LIVING = text("SELECT id FROM sync.discovery WHERE id = :id AND state IN ('proposed', 'applied') FOR UPDATE")
 _MATCHED = text(
     "SELECT id FROM sync.proposal WHERE discovery_id = :id AND state = 'matched' AND id > :after"
-    " ORDER BY id LIMIT :limit"
+    " AND (CAST(:only AS uuid[]) IS NULL OR id = ANY(CAST(:only AS uuid[]))) ORDER BY id LIMIT :limit"
 )
+_STATES = text("SELECT state, count(*) FROM sync.proposal WHERE discovery_id = :id GROUP BY state")
 # What was linked or deleted since it was proposed is passed over.
 _LINK = """
 WITH made AS (
@@ -141,7 +142,7 @@ class ProposalUnknown(Absent):
     advice = Advice(
         "Proposta não encontrada",
         "O id não é de uma descoberta ou proposta deste tenant, ou ela já foi decidida.",
-        "Confira com `cloudtosys mapping proposals`, ou rode `cloudtosys mapping discover` de novo.",
+        "Confira em Descobertas (`cloudtosys mapping proposals`), ou comece outra.",
     )
 
 
@@ -249,19 +250,34 @@ async def latest(engine: AsyncEngine, tenant_id: UUID, integration_id: UUID, ent
     return UUID(str(found))
 
 
-async def apply(engine: AsyncEngine, tenant_id: UUID, discovery_id: UUID, by: By) -> Applied:
-    """Make the mappings of the unambiguous proposals, a batch a transaction; a second time does the rest.
+async def states(engine: AsyncEngine, tenant_id: UUID, discovery_id: UUID) -> dict[str, int]:
+    """How many proposals are in each state now."""
+    async with tenant_transaction(engine, tenant_id) as connection:
+        rows = await connection.execute(_STATES, {"id": discovery_id})
+        return {row[0]: row[1] for row in rows}
+
+
+async def apply(
+    engine: AsyncEngine,
+    tenant_id: UUID,
+    discovery_id: UUID,
+    by: By,
+    only: Sequence[UUID] | None = None,
+) -> Applied:
+    """Make the mappings of the unambiguous proposals, all or `only` these, a batch a transaction; a second
+    time does the rest.
 
     The next run of the pair reads everything, so that the new links are compared. Raises `ProposalUnknown`
     for a discovery that has not come to its end.
     """
     entity = (await read(engine, tenant_id, discovery_id))["entity"]
     linked, passed, after = 0, 0, _FIRST
+    chosen = None if only is None else list(only)
     while True:
         async with tenant_transaction(engine, tenant_id) as connection:
             if (await connection.execute(_LIVING, {"id": discovery_id})).one_or_none() is None:
                 raise ProposalUnknown("Esta descoberta não chegou ao fim: não há o que aplicar.")
-            asked = {"id": discovery_id, "after": after, "limit": BATCH}
+            asked = {"id": discovery_id, "after": after, "only": chosen, "limit": BATCH}
             ids = (await connection.execute(_MATCHED, asked)).scalars().all()
             if not ids:
                 break
@@ -287,7 +303,7 @@ async def pick(engine: AsyncEngine, tenant_id: UUID, proposal_id: UUID, internal
             raise ProposalUnknown(f"Não há proposta {proposal_id} à espera de decisão.")
         if internal_id not in row.candidates:
             raise ConfigurationError(
-                "Este registro do ERP não é candidato desta proposta; para outro, use `mapping create`."
+                "Este registro do ERP não é candidato desta proposta; para outro, crie o mapeamento à mão."
             )
         await mappings.require_free(
             connection, row.integration_id, row.entity, internal_id=internal_id, external_id=row.external_id

@@ -72,6 +72,12 @@ _PROPOSALS = text(
     " WHERE discovery_id = :discovery AND (CAST(:state AS text) IS NULL OR state = :state)"
     " AND id > :after ORDER BY id LIMIT :limit"
 )
+_DISCOVERIES = text(
+    "SELECT d.id, d.integration_id, i.name AS integration, d.entity, d.state, d.counts, d.message,"
+    " d.requested_by, d.created_at, d.applied_at, d.applied_by FROM sync.discovery d"
+    " JOIN sync.integration i ON i.id = d.integration_id WHERE d.id < :before"
+    " ORDER BY d.id DESC LIMIT :limit"
+)
 _CANDIDATES = {
     Entity.PRODUCTS.value: "SELECT id, concat_ws(' · ', sku, name) FROM erp.product",
     Entity.CATEGORIES.value: "SELECT id, concat_ws(' · ', nullif(slug, ''), name) FROM erp.category",
@@ -79,7 +85,7 @@ _CANDIDATES = {
     Entity.CUSTOMERS.value: "SELECT id, coalesce('…' || right(document, 5), left(email, 1) || '…@'"
     " || split_part(email, '@', 2), '') FROM erp.customer",
 }
-_FIRST = UUID(int=0)
+_FIRST, _LAST = UUID(int=0), UUID(int=2**128 - 1)
 
 Row = dict[str, Any]
 
@@ -174,6 +180,15 @@ async def mappings(
     }
     async with tenant_transaction(engine, tenant_id) as connection:
         return [dict(row._mapping) for row in await connection.execute(_MAPPINGS, values)]
+
+
+async def discoveries(
+    engine: AsyncEngine, tenant_id: UUID, *, before: UUID | None = None, limit: int = 50
+) -> list[Row]:
+    """The newest first; `before` is the last id of the page before."""
+    values = {"before": before or _LAST, "limit": limit}
+    async with tenant_transaction(engine, tenant_id) as connection:
+        return [dict(row._mapping) for row in await connection.execute(_DISCOVERIES, values)]
 
 
 async def proposals(

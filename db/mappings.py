@@ -108,7 +108,8 @@ class MappingExists(ConflictError):
     advice = Advice(
         "Mapeamento já existe",
         "Um registro só pode ter um vínculo em cada integração.",
-        "Confira o existente com `cloudtosys mapping show`; se está errado, exclua-o e crie outro.",
+        "Confira o existente em Mapeamentos (`cloudtosys mapping show`); se está errado, exclua-o e crie"
+        " outro.",
     )
 
 
@@ -124,7 +125,7 @@ class MappingUnknown(Absent):
     advice = Advice(
         "Mapeamento não encontrado",
         "O id não é de um mapeamento deste tenant, ou ele já foi excluído.",
-        "Confira o id com `cloudtosys mapping list`.",
+        "Procure-o em Mapeamentos (`cloudtosys mapping list`).",
     )
 
 

@@ -3,7 +3,8 @@
 The request is a row; a run of the pair serves it. Functions take the tenant and raise `DatabaseUnavailable`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
@@ -21,10 +22,23 @@ MOST = 1000
 """Records in one request."""
 
 _PAIR = text("SELECT id, direction FROM sync.pair WHERE integration_id = :integration AND entity = :entity")
+_CHOSEN = text(
+    "SELECT m.id, m.entity, m.state, m.external_id, m.internal_id, p.id AS pair_id, p.direction"
+    " FROM sync.mapping m LEFT JOIN sync.pair p ON p.integration_id = m.integration_id"
+    " AND p.entity = m.entity WHERE m.id = ANY(:ids) ORDER BY m.id"
+)
 _STATES = {
     "orphan": "O mapeamento é órfão: uma das pontas não tem mais o registro.",
-    "conflict": "O mapeamento está em conflito: resolva-o com `cloudtosys conflict resolve`.",
+    "conflict": "O mapeamento está em conflito: resolva-o em Conflitos (`cloudtosys conflict resolve`).",
 }
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """`refused` are mappings with the reason why they cannot be asked for."""
+
+    requests: Sequence[requests.Request]
+    refused: Mapping[UUID, str]
 
 
 async def resync(
@@ -35,23 +49,40 @@ async def resync(
     Raises `MappingUnknown`, and `ConfigurationError` for a mapping that is not active, a variant, an entity
     without pair and a direction that its pair does not have or has to be told.
     """
-    row = await mappings.read(engine, tenant_id, mapping_id)
-    if row["state"] in _STATES:
-        raise ConfigurationError(_STATES[row["state"]])
-    if row["entity"] == VARIANTS:
-        raise ConfigurationError("Variações são gravadas com seu produto: ressincronize o produto.")
-    pair = await _pair(engine, tenant_id, row["integration_id"], row["entity"])
-    if pair is None:
-        raise ConfigurationError(f"A integração não tem par de {Entity(row['entity']).label}.")
-    way = _way(Direction(pair.direction), direction)
-    id_ = row["external_id"] if way is Direction.IMPORT else str(row["internal_id"])
-    asked = await requests.ask(
-        engine, tenant_id, pair.id, RequestKind.RESYNC, way, {"ids": [id_]}, by=by.actor
-    )
+    asked = await resync_many(engine, tenant_id, [mapping_id], direction, by)
+    if asked.refused:
+        raise ConfigurationError(asked.refused[mapping_id])
+    if not asked.requests:
+        raise mappings.MappingUnknown(f"Não há mapeamento {mapping_id}.")
+    return asked.requests[0]
+
+
+async def resync_many(
+    engine: AsyncEngine, tenant_id: UUID, mapping_ids: Sequence[UUID], direction: Direction | None, by: By
+) -> Asked:
+    """As `resync`, up to `MOST` of a pair in a request; mappings that are gone are left out."""
     async with tenant_transaction(engine, tenant_id) as connection:
-        details = {"direction": way.value, "request": str(asked.id)}
-        await audit.record(connection, tenant_id, by, "mapping.resync", str(mapping_id), details)
-    return asked
+        rows = (await connection.execute(_CHOSEN, {"ids": list(mapping_ids)})).all()
+    groups: dict[tuple[UUID, Direction], list[Any]] = {}
+    refused: dict[UUID, str] = {}
+    for row in rows:
+        try:
+            groups.setdefault((row.pair_id, _required(row, direction)), []).append(row)
+        except ConfigurationError as error:
+            refused[row.id] = error.message
+    asked = []
+    for (pair_id, way), chosen in groups.items():
+        for part in _portions(chosen):
+            ids = sorted(row.external_id if way is Direction.IMPORT else str(row.internal_id) for row in part)
+            request = await requests.ask(
+                engine, tenant_id, pair_id, RequestKind.RESYNC, way, {"ids": ids}, by=by.actor
+            )
+            async with tenant_transaction(engine, tenant_id) as connection:
+                details = {"direction": way.value, "request": str(request.id)}
+                targets = [str(row.id) for row in part]
+                await audit.record_each(connection, tenant_id, by, "mapping.resync", targets, details)
+            asked.append(request)
+    return Asked(asked, refused)
 
 
 async def read_again(
@@ -86,6 +117,22 @@ async def _pair(engine: AsyncEngine, tenant_id: UUID, integration_id: UUID, enti
     async with tenant_transaction(engine, tenant_id) as connection:
         values = {"integration": integration_id, "entity": entity}
         return (await connection.execute(_PAIR, values)).one_or_none()
+
+
+def _portions(rows: Sequence[Any]) -> Iterator[Sequence[Any]]:
+    for start in range(0, len(rows), MOST):
+        yield rows[start : start + MOST]
+
+
+def _required(row: Any, direction: Direction | None) -> Direction:
+    """Raises `ConfigurationError` for a mapping that cannot be asked for."""
+    if row.state in _STATES:
+        raise ConfigurationError(_STATES[row.state])
+    if row.entity == VARIANTS:
+        raise ConfigurationError("Variações são gravadas com seu produto: ressincronize o produto.")
+    if row.pair_id is None:
+        raise ConfigurationError(f"A integração não tem par de {Entity(row.entity).label}.")
+    return _way(Direction(row.direction), direction)
 
 
 def _way(offered: Direction, asked: Direction | None) -> Direction:

@@ -7,7 +7,9 @@ An installation adds its own with `CLOUDTOSYS_PROVIDERS`: modules, separated by 
 import os
 from importlib import import_module
 
+from core.entities import Entity
 from core.errors import ConfigurationError
+from core.ports import VARIANTS
 from core.spec import Provider
 from providers.americanas import AMERICANAS
 from providers.b2w import B2W
@@ -47,3 +49,9 @@ def get(key: str) -> Provider:
     except KeyError:
         known = ", ".join(sorted(_BY_KEY))
         raise ConfigurationError(f"Provedor desconhecido: {key!r}. Disponíveis: {known}.") from None
+
+
+def reads_one(key: str, kind: str) -> bool:
+    """Whether a record of a mapping's kind can be read there by its id."""
+    resource = get(key).resources.get(Entity(kind)) if kind != VARIANTS else None
+    return resource is not None and resource.read is not None

@@ -12,11 +12,15 @@ from web import (
     assets,
     audit,
     channels,
+    conflicts,
     connection,
+    discoveries,
     hub,
     integration,
     integrations,
     keys,
+    linking,
+    mappings,
     members,
     metrics,
     migration_sources,
@@ -45,6 +49,10 @@ GUARDED = (
     keys.router,
     migration_sources.router,
     migrations.router,
+    linking.router,
+    mappings.router,
+    discoveries.router,
+    conflicts.router,
 )
 """Pages: reading them needs *ver*, whatever else *editar*."""
 

@@ -256,6 +256,7 @@ invoice = Table(
     txt("protocol"),
     refers("order_id", "erp.order"),
     unique_alive("uq_invoice_access_key", "tenant_id", "access_key", also=" AND access_key IS NOT NULL"),
+    Index("ix_invoice_number", "tenant_id", "number"),
     CheckConstraint("direction IN ('issued', 'received')", name="direction"),
     schema="erp",
 )

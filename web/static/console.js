@@ -20,7 +20,7 @@
 
   function press(event) {
     if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey) return;
-    if (typing(event.target) && event.target.type !== "checkbox") return;
+    if (typing(event.target) && !["checkbox", "radio"].includes(event.target.type)) return;
     if (localStorage.getItem(KEY) === "off" && event.key !== "?") return;
     if (document.querySelector("dialog[open]")) return;
     const go = waiting === "g" ? document.querySelector(`[data-go="${CSS.escape(event.key)}"]`) : null;
@@ -38,8 +38,13 @@
       case "k": return move(-1);
       case "x": document.activeElement?.closest("[data-row]")?.querySelector("input[type=checkbox]")?.click(); return;
       default: {
-        const button = document.querySelector(`[data-key="${CSS.escape(event.key)}"]:not([disabled])`);
-        if (button) { event.preventDefault(); button.click(); }
+        const key = `[data-key="${CSS.escape(event.key)}"]:not([disabled])`;
+        const row = document.activeElement?.closest("[data-row]");
+        const button = row?.querySelector(key) ?? document.querySelector(key);
+        if (!button) return;
+        event.preventDefault();
+        button.click();
+        if (button.type === "radio") (document.getElementById(button.dataset.then) ?? button).focus();
       }
     }
   }
@@ -145,6 +150,11 @@
     if (event.target.id === "atalhos-ligados") {
       localStorage.setItem(KEY, event.target.checked ? "on" : "off");
     }
+  });
+  // What is typed beside a choice is the choice.
+  document.addEventListener("input", (event) => {
+    const choice = document.getElementById(event.target.dataset.picks);
+    if (choice) choice.checked = true;
   });
   document.addEventListener("submit", (event) => {
     const question = event.submitter?.dataset.confirm;
