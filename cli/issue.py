@@ -11,9 +11,8 @@ from cli import chosen, output, words
 from cli.installation import database
 from cli.portuguese import command, group
 from cli.requested import Timeout, Wait, follow
-from core import errors
 from core.entities import Direction, Entity
-from core.errors import ConfigurationError, SyncError
+from core.errors import ConfigurationError, Fault, title_of
 from core.overriding import value_at
 from db import asking, issues
 from db.admin import ACTOR
@@ -23,7 +22,6 @@ from db.vault import from_environment
 
 app = group("Issues: registros que falharam, com causa e solução.")
 STATES = {"open": "aberta", "resolved": "resolvida"}
-FAULTS = {"data": "dado", "credential": "credencial", "external": "sistema externo", "ours": "CloudToSys"}
 COLUMNS = {
     "id": "Issue",
     "integration": "Integração",
@@ -253,11 +251,13 @@ def _field(source: issues.Row, typed: str) -> tuple[str, Any]:
 
 def _shown(row: issues.Row) -> issues.Row:
     """An issue with the words people read beside its keys."""
-    kind = getattr(errors, row["error_class"], SyncError)
-    found = row | {"title": kind.advice.title}
+    found = row | {"title": title_of(row["error_class"])}
     if "entity" in row:
         found |= {"entity_label": Entity(row["entity"]).label}
-        found |= {"direction_label": Direction(row["direction"]).label, "fault_label": FAULTS[row["fault"]]}
+        found |= {
+            "direction_label": Direction(row["direction"]).label,
+            "fault_label": Fault(row["fault"]).label,
+        }
     if "external_id" in row:
         found["record"] = row["external_id"] or str(row["internal_id"] or "")
     if "state" in row:

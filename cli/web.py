@@ -23,6 +23,8 @@ from web.app import create
 from web.pulse import Pulse
 from web.wiring import Wiring
 
+GRACE_SECONDS = 5
+
 
 async def serve(port: int) -> None:
     """Until SIGTERM. Raises `ConfigurationError` when the environment is not complete."""
@@ -30,7 +32,14 @@ async def serve(port: int) -> None:
     async with Api.from_environment() as api:
         wiring = wired(environment, api, os.environ.get("CLOUDTOSYS_PUBLIC_URL") or address(port))
         settings = uvicorn.Config(
-            create(wiring), host=HOST, port=port, log_level="warning", server_header=False, access_log=False
+            create(wiring),
+            host=HOST,
+            port=port,
+            log_level="warning",
+            server_header=False,
+            access_log=False,
+            # Who watches a run would keep the process for as long as the run lasts.
+            timeout_graceful_shutdown=GRACE_SECONDS,
         )
         await uvicorn.Server(settings).serve()
         await wiring.engine.dispose()

@@ -40,6 +40,18 @@ class Fault(StrEnum):
     EXTERNAL = "external"
     OURS = "ours"
 
+    @property
+    def label(self) -> str:
+        return _FAULT_LABELS[self]
+
+
+_FAULT_LABELS = {
+    Fault.DATA: "seu dado",
+    Fault.CREDENTIAL: "credencial",
+    Fault.EXTERNAL: "sistema externo",
+    Fault.OURS: "nosso",
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Advice:
@@ -272,3 +284,9 @@ class DatabaseUnavailable(SyncError):
         "O PostgreSQL do CloudToSys não respondeu.",
         "Verifique se o PostgreSQL está no ar e se DATABASE_URL está correta.",
     )
+
+
+def title_of(error_class: str) -> str:
+    """What people read for a class that was kept by its name; one that is no more is any error."""
+    kind = globals().get(error_class)
+    return (kind if isinstance(kind, type) and issubclass(kind, SyncError) else SyncError).advice.title

@@ -15,11 +15,14 @@ from db.overrides import Corrected
 from db.requests import Request
 from db.vault import Vault
 
+CONDITIONS = ("log", "error_class", "field", "fault")
+"""Of `issues.filters`: what a selection says. Integration, entity and direction are its pair's."""
+
 
 async def reprocess(engine: AsyncEngine, tenant_id: UUID, wanted: Mapping[str, Any], by: By) -> list[Request]:
     """Ask for all open issues that fit (`issues.filters`), a request for each pair and direction."""
     found = await issues.pairs(engine, tenant_id, {**wanted, "state": "open"})
-    selection = {name: str(wanted[name]) for name in ("log", "error_class") if wanted[name] is not None}
+    selection = {name: str(wanted[name]) for name in CONDITIONS if wanted[name] is not None}
     return [
         await requests.ask(
             engine,

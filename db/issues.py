@@ -35,6 +35,9 @@ _WHERE = (
     " WHERE (CAST(:integration AS uuid) IS NULL OR i.integration_id = :integration)"
     " AND (CAST(:entity AS text) IS NULL OR i.entity = :entity)"
     " AND (CAST(:error_class AS text) IS NULL OR i.error_class = :error_class)"
+    " AND (CAST(:field AS text) IS NULL OR i.field = :field)"
+    " AND (CAST(:fault AS text) IS NULL OR i.fault = :fault)"
+    " AND (CAST(:direction AS text) IS NULL OR i.direction = :direction)"
     " AND (CAST(:state AS text) IS NULL OR i.state = :state)"
     " AND (i.sync_log_id = :log OR CAST(:log AS uuid) IS NULL AND (i.state <> 'open'"
     f" OR NOT EXISTS (SELECT FROM sync.issue j WHERE{_SAME} AND j.state = 'open' AND j.attempt > i.attempt)))"
@@ -45,7 +48,8 @@ _LIST = text(
 )
 _CAUSES = text(
     "SELECT i.error_class, i.field, i.entity, i.direction, i.fault, min(i.remedy) AS remedy,"
-    " min(i.cause) AS cause, min(i.message) AS example, count(*) AS records, max(i.created_at) AS last_at"
+    " min(i.cause) AS cause, min(i.message) AS example, count(*) AS records,"
+    " count(*) FILTER (WHERE i.state = 'open') AS open, max(i.created_at) AS last_at"
     f"{_FROM}{_WHERE} GROUP BY 1, 2, 3, 4, 5 ORDER BY records DESC, 1, 2, 3, 4"
 )
 _ONE = text(f"SELECT {_COLUMNS}{_FROM} WHERE i.id = :id")
@@ -73,6 +77,9 @@ def filters(
     integration_id: UUID | None = None,
     entity: str | None = None,
     error_class: str | None = None,
+    field: str | None = None,
+    fault: str | None = None,
+    direction: str | None = None,
     state: str | None = "open",
     log_id: UUID | None = None,
 ) -> Mapping[str, Any]:
@@ -81,6 +88,9 @@ def filters(
         "integration": integration_id,
         "entity": entity,
         "error_class": error_class,
+        "field": field,
+        "fault": fault,
+        "direction": direction,
         "state": state,
         "log": log_id,
     }

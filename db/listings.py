@@ -17,15 +17,15 @@ from core.errors import Absent
 from db.session import system_transaction, tenant_transaction
 
 POLL_SECONDS = 0.2
-_LOG_COLUMNS = (
+LOG_COLUMNS = (
     "l.id, l.integration_id, i.name AS integration, l.entity, l.direction, l.status, l.initiated_by,"
     " l.started_at, l.ended_at, CAST(l.duration_seconds AS float8) AS seconds, l.processed, l.success,"
     " l.created, l.updated, l.skipped, l.errors, l.error_class, l.message, l.cause, l.remedy, l.flow_run_id,"
     " l.full_scan, l.total, l.details, l.resolved_at, l.resolved_by, l.resolved_reason,"
-    " l.dry_run, l.request_id, l.parent_id"
+    " l.dry_run, l.request_id, l.parent_id, l.pair_id"
 )
 _LOGS = (
-    f"SELECT {_LOG_COLUMNS} FROM sync.sync_log l JOIN sync.integration i ON i.id = l.integration_id"  # noqa: S608
+    f"SELECT {LOG_COLUMNS} FROM sync.sync_log l JOIN sync.integration i ON i.id = l.integration_id"  # noqa: S608
     " WHERE (CAST(:integration AS uuid) IS NULL OR l.integration_id = :integration)"
     " AND (CAST(:entity AS text) IS NULL OR l.entity = :entity)"
     " AND (CAST(:status AS text) IS NULL OR l.status = :status)"
@@ -44,11 +44,11 @@ _UNRESOLVED = (
 )
 _NEWEST_FIRST = " ORDER BY l.started_at DESC, l.id DESC LIMIT :limit"
 _LOG = text(
-    f"SELECT {_LOG_COLUMNS} FROM sync.sync_log l JOIN sync.integration i ON i.id = l.integration_id"  # noqa: S608
+    f"SELECT {LOG_COLUMNS} FROM sync.sync_log l JOIN sync.integration i ON i.id = l.integration_id"  # noqa: S608
     " WHERE l.id = :log"
 )
 _ENDED = text(
-    f"SELECT {_LOG_COLUMNS} FROM sync.sync_log l JOIN sync.integration i ON i.id = l.integration_id"  # noqa: S608
+    f"SELECT {LOG_COLUMNS} FROM sync.sync_log l JOIN sync.integration i ON i.id = l.integration_id"  # noqa: S608
     " WHERE l.flow_run_id = :run AND l.status <> 'running'"
 )
 _PROVIDER = text(

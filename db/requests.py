@@ -107,6 +107,8 @@ _LIST = text(
     " FROM sync.run_request r JOIN sync.pair p ON p.id = r.pair_id"
     " JOIN sync.integration i ON i.id = r.integration_id"
     " WHERE (CAST(:id AS uuid) IS NULL OR r.id = :id)"
+    " AND (CAST(:parent AS uuid) IS NULL OR r.parent_log_id = :parent)"
+    " AND (CAST(:kind AS text) IS NULL OR r.kind = :kind)"
     " AND (NOT :open OR r.state IN ('waiting', 'running')) ORDER BY r.created_at DESC, r.id DESC LIMIT :limit"
 )
 
@@ -283,11 +285,19 @@ async def listing(
     tenant_id: UUID,
     *,
     request_id: UUID | None = None,
+    parent_log_id: UUID | None = None,
+    kind: RequestKind | None = None,
     only_open: bool = False,
     limit: int = 50,
 ) -> list[dict[str, Any]]:
-    """Requests, the newest first. Plain rows with stable keys."""
-    values = {"id": request_id, "open": only_open, "limit": limit}
+    """Requests, the newest first. Plain rows with stable keys. `parent_log_id`: what was asked from a log."""
+    values = {
+        "id": request_id,
+        "parent": parent_log_id,
+        "kind": kind,
+        "open": only_open,
+        "limit": limit,
+    }
     async with tenant_transaction(engine, tenant_id) as connection:
         return [dict(row._mapping) for row in await connection.execute(_LIST, values)]
 

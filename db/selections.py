@@ -16,6 +16,8 @@ _CONDITIONS = {
     "issues": " AND i.id = ANY(CAST(:issues AS uuid[]))",
     "log": " AND i.sync_log_id = CAST(:log AS uuid)",
     "error_class": " AND i.error_class = :error_class",
+    "field": " AND i.field = :field",
+    "fault": " AND i.fault = :fault",
     "due": " AND i.next_attempt_at <= now()",
 }
 """What a selection may hold, and what it means of an issue. `ids` names the records themselves."""

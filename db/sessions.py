@@ -6,6 +6,7 @@ Every function raises `DatabaseUnavailable`.
 import hashlib
 import re
 import secrets
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -31,6 +32,14 @@ _READ = text(
     " FROM sync.session s JOIN sync.user u ON u.id = s.user_id"
     " WHERE s.token_hash = :token AND u.disabled_at IS NULL"
     " AND s.seen_at > now() - CAST(:idle AS interval) AND s.created_at > now() - CAST(:longest AS interval)"
+)
+# Of those who look on without asking for anything: it does not count as being seen.
+_ALIVE = text(
+    "SELECT w.token, w.tenant FROM unnest(CAST(:tokens AS bytea[]), CAST(:tenants AS uuid[]))"
+    " AS w (token, tenant) JOIN sync.session s ON s.token_hash = w.token JOIN sync.user u ON u.id = s.user_id"
+    " WHERE u.disabled_at IS NULL AND s.seen_at > now() - CAST(:idle AS interval)"
+    " AND s.created_at > now() - CAST(:longest AS interval) AND (u.is_operator OR EXISTS (SELECT FROM"
+    " sync.membership m WHERE m.user_id = u.id AND m.tenant_id = w.tenant AND m.can_view))"
 )
 _TOUCH = text("UPDATE sync.session SET seen_at = now() WHERE token_hash = :token")
 _TENANT = text("UPDATE sync.session SET tenant_id = :tenant WHERE token_hash = :token")
@@ -107,6 +116,15 @@ async def read(engine: AsyncEngine, token: str) -> SignedIn | None:
         tenant_id=chosen or first,
         workplaces=tuple(places),
     )
+
+
+async def alive(engine: AsyncEngine, looking: Iterable[tuple[str, UUID]]) -> set[tuple[str, UUID]]:
+    """Those of (token, tenant) whose session lasts and whose person may see the tenant."""
+    known = {(_hash(token), tenant): (token, tenant) for token, tenant in looking}
+    values = {"tokens": [t for t, _ in known], "tenants": [t for _, t in known]}
+    async with system_transaction(engine) as connection:
+        rows = await connection.execute(_ALIVE, values | {"idle": IDLE, "longest": LONGEST})
+        return {known[bytes(row.token), row.tenant] for row in rows}
 
 
 async def choose(engine: AsyncEngine, token: str, tenant_id: UUID) -> None:

@@ -32,6 +32,7 @@ MOST_KINDS = 10
 LONGEST_DETAILS = 20_000
 """Characters of the details that a notice carries; the ticket itself keeps them all."""
 LONGEST_NOTE = 2_000
+LONGEST_SUBJECT = 200
 ZONE = ZoneInfo("America/Sao_Paulo")
 
 _LOCK = text("SELECT pg_advisory_xact_lock(hashtext('cloudtosys.ticket'), hashtext(:tenant))")
@@ -54,7 +55,9 @@ _TICKETS = text(
     "SELECT t.id, t.number, t.state, t.subject, t.opened_by, t.created_at, t.sync_log_id, t.body,"
     " i.name AS integration FROM sync.support_ticket t LEFT JOIN sync.integration i"
     " ON i.id = t.integration_id WHERE (CAST(:number AS text) IS NULL OR t.number = :number)"
-    " ORDER BY t.created_at DESC, t.id DESC LIMIT :limit"
+    " AND (CAST(:log AS uuid) IS NULL OR t.sync_log_id = :log)"
+    " AND (CAST(:before AS text) IS NULL OR t.number < :before)"
+    " ORDER BY t.number DESC LIMIT :limit"
 )
 _CLOSE = text("UPDATE sync.support_ticket SET state = 'closed' WHERE number = :number AND state = 'open'")
 
@@ -76,9 +79,11 @@ async def open_ticket(
     log_id: UUID,
     setting: Setting,
     *,
+    subject: str = "",
     note: str = "",
 ) -> Ticket:
-    """The open ticket of a log, made where there is none. A `note` is what the person adds.
+    """The open ticket of a log, made where there is none. A `note` is what the person adds; without a
+    `subject` it tells integration, entity and status.
 
     Raises `NotAllowed`, `LogUnknown`, `WrongKey`, `DatabaseUnavailable`, and `ConfigurationError` for a run
     that has not ended.
@@ -101,7 +106,8 @@ async def open_ticket(
         number = str((await connection.execute(_NUMBER)).scalar_one())
         body = _body(number, head, [row._mapping for row in kinds], scrub(note.strip())[:LONGEST_NOTE])
         name = head["integration"]["name"]
-        subject = f"Ticket {number}: {name} · {entity.label} · {_status(log)}"
+        about = scrub(" ".join(subject.split()))[:LONGEST_SUBJECT]
+        subject = f"Ticket {number}: {about or f'{name} · {entity.label} · {_status(log)}'}"
         ticket = Ticket(uuid7(), number, is_new=True)
         await connection.execute(
             _INSERT,
@@ -127,12 +133,19 @@ async def open_ticket(
 
 
 async def tickets(
-    engine: AsyncEngine, tenant_id: UUID, *, number: str | None = None, limit: int = 50
+    engine: AsyncEngine,
+    tenant_id: UUID,
+    *,
+    number: str | None = None,
+    log_id: UUID | None = None,
+    before: str | None = None,
+    limit: int = 50,
 ) -> list[Row]:
-    """A tenant's tickets, the newest first. Raises `DatabaseUnavailable`."""
+    """A tenant's tickets, the newest first; `before` is the last number of the page before. Raises
+    `DatabaseUnavailable`."""
+    values = {"number": number, "log": log_id, "before": before, "limit": limit}
     async with tenant_transaction(engine, tenant_id) as connection:
-        rows = await connection.execute(_TICKETS, {"number": number, "limit": limit})
-        return [dict(row._mapping) for row in rows]
+        return [dict(row._mapping) for row in await connection.execute(_TICKETS, values)]
 
 
 async def close_ticket(engine: AsyncEngine, actor: Actor, tenant_id: UUID, number: str) -> None:

@@ -20,14 +20,18 @@ from web import (
     integrations,
     keys,
     linking,
+    log,
+    logs,
     mappings,
     members,
     metrics,
     migration_sources,
     migrations,
     pairs,
+    progress,
     refusals,
     sign_in,
+    tickets,
     webhooks,
 )
 from web.access import Wired, may
@@ -47,12 +51,16 @@ GUARDED = (
     audit.router,
     members.router,
     keys.router,
+    log.router,
+    logs.router,
     migration_sources.router,
     migrations.router,
+    conflicts.router,
+    discoveries.router,
     linking.router,
     mappings.router,
-    discoveries.router,
-    conflicts.router,
+    progress.router,
+    tickets.router,
 )
 """Pages: reading them needs *ver*, whatever else *editar*."""
 
@@ -62,6 +70,7 @@ def create(wiring: Wiring) -> FastAPI:
     app = FastAPI(title="CloudToSys Integrações", docs_url=None, redoc_url=None, openapi_url=None)
     app.state.wiring = wiring
     app.add_middleware(BodyLimit)
+    app.state.watch = progress.Watch(wiring)
     app.add_middleware(SecurityHeaders)
     refusals.install(app)
     for router in (watched, assets.router, sign_in.open_router, sign_in.router, webhooks.router(wiring)):

@@ -18,9 +18,11 @@ from core.entities import (
     Entity,
     IntegrationStatus,
     Matching,
+    RequestKind,
     RunStatus,
     Trigger,
 )
+from core.errors import Fault, title_of
 from core.freshness import Freshness
 from web import assets
 
@@ -38,6 +40,8 @@ KINDS = {
         Matching,
         ConflictPolicy,
         Freshness,
+        Fault,
+        RequestKind,
     )
 }
 GLYPHS = {
@@ -76,6 +80,11 @@ def page(
         return HTMLResponse(found.render(values), status_code=status)
     parts = found.blocks[block](found.new_context(values))
     return HTMLResponse("".join(parts), status_code=status)
+
+
+def fragment(template: str, **context: Any) -> str:
+    """A part of a page for nobody in particular."""
+    return _templates.get_template(template).render(now=datetime.now(UTC), visitor=None, **context)
 
 
 def is_htmx(request: Request) -> bool:
@@ -145,6 +154,7 @@ def _environment() -> Environment:
         "later": lambda value, days: value + timedelta(days=days),
         "since": formats.since,
         "sentence": _sentence,
+        "error_title": title_of,
     }
     return found
 

@@ -1,5 +1,7 @@
 """A request's run asked for at once, where Prefect answers; else the sentinel does it within a minute."""
 
+from collections.abc import Iterable
+
 from core.errors import SyncError
 from db.requests import Request
 from web.wiring import Wiring
@@ -17,3 +19,10 @@ async def run_now(wired: Wiring, request: Request) -> bool:
     except SyncError:
         return False
     return True
+
+
+async def run_first(wired: Wiring, asked: Iterable[Request]) -> None:
+    """The first request of each pair: a second run of a pair that is under way would be cancelled, and the
+    sentinel starts it afterwards."""
+    for request in {one.pair_id: one for one in reversed(list(asked))}.values():
+        await run_now(wired, request)

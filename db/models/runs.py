@@ -82,6 +82,12 @@ sync_log = Table(
     Index("ix_sync_log_listing", "tenant_id", text("started_at DESC"), text("id DESC")),
     Index("ix_sync_log_integration", "integration_id", text("started_at DESC"), text("id DESC")),
     Index("ix_sync_log_pair", "pair_id", text("started_at DESC")),
+    Index(
+        "ix_sync_log_scope",
+        *("tenant_id", "integration_id", "entity", "direction", "status", "initiated_by", "started_at", "id"),
+    ),
+    Index("ix_sync_log_parent", "parent_id", postgresql_where=text("parent_id IS NOT NULL")),
+    Index("ix_sync_log_request", "request_id", postgresql_where=text("request_id IS NOT NULL")),
     Index("ix_sync_log_running", "started_at", postgresql_where=text("status = 'running'")),
     Index(
         "ix_sync_log_unresolved",
@@ -146,6 +152,14 @@ issue = Table(
     refers("integration_id", "sync.integration", on_delete="CASCADE"),
     CheckConstraint("state IN ('open', 'resolved')", name="state"),
     Index("ix_issue_log", "sync_log_id", "id"),
+    Index("ix_issue_open_log", "tenant_id", "sync_log_id", postgresql_where=text("state = 'open'")),
+    Index("ix_issue_listing", "tenant_id", "state", "id"),
+    Index("ix_issue_record", "integration_id", "entity", "external_id"),
+    Index(
+        "ix_issue_record_internal",
+        *("integration_id", "entity", "internal_id"),
+        postgresql_where=text("internal_id IS NOT NULL"),
+    ),
     Index(
         "ix_issue_open", "integration_id", "entity", "external_id", postgresql_where=text("state = 'open'")
     ),
@@ -210,6 +224,7 @@ support_ticket = Table(
     now("created_at"),
     Column("integration_id", Uuid),
     Index("uq_support_ticket_number", "tenant_id", "number", unique=True),
+    Index("ix_support_ticket_log", "sync_log_id"),
     schema="sync",
 )
 
@@ -247,6 +262,8 @@ run_request = Table(
         postgresql_where=text("state IN ('waiting', 'running')"),
     ),
     Index("ix_run_request_ended", "ended_at"),
+    Index("ix_run_request_parent", "parent_log_id", postgresql_where=text("parent_log_id IS NOT NULL")),
+    Index("ix_run_request_pair", "pair_id", "created_at"),
     Index("ix_run_request_waiting", "created_at", postgresql_where=text("state = 'waiting'")),
     schema="sync",
 )

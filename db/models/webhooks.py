@@ -35,6 +35,7 @@ webhook_event = Table(
     refers("integration_id", "sync.integration", on_delete="CASCADE"),
     UniqueConstraint("integration_id", "delivery_id"),
     CheckConstraint("state IN ('received', 'asked', 'ignored')", name="state"),
+    Index("ix_webhook_event_record", "integration_id", "external_id", "received_at"),
     Index("ix_webhook_event_open", "received_at", postgresql_where=text("state = 'received'")),
     schema="sync",
 )

@@ -170,7 +170,7 @@
     if (localStorage.getItem(LIVE) === "off" || disturbs(block)) event.preventDefault();
   });
   document.addEventListener("htmx:beforeSwap", (event) => keep(event.detail.target));
-  document.addEventListener("htmx:afterSwap", (event) => settle(event.detail.target));
+  document.addEventListener("htmx:afterSwap", (event) => settle(event.detail.target ?? event.target));
   document.addEventListener("dizer", (event) => say(event.detail.value));
   document.addEventListener("DOMContentLoaded", () => {
     settle(document);
