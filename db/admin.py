@@ -51,7 +51,8 @@ _NEW_INTEGRATION = text(
 # What was tested is not what is there now.
 _ACCESS = text(
     "UPDATE sync.integration SET base_url = :base_url, name = coalesce(CAST(:name AS text), name),"
-    " settings = coalesce(CAST(:settings AS jsonb), settings), tested = NULL, updated_at = now()"
+    " settings = coalesce(CAST(:settings AS jsonb), settings), updated_at = now(),"
+    " tested = CASE WHEN CAST(:same AS boolean) THEN tested END"
     " WHERE id = :id AND deleted_at IS NULL"
 )
 _STATUS = text(
@@ -89,6 +90,13 @@ _PAIR = text(
     " conflict_policy = coalesce(CAST(:policy AS text), conflict_policy),"
     " cadence = coalesce(CAST(:cadence AS text), cadence), updated_at = now() WHERE id = :id"
 )
+
+
+class NameTaken(ConfigurationError):
+    """Another integration of the tenant has it."""
+
+    def __init__(self, name: str | None) -> None:
+        super().__init__(f"Já existe uma integração chamada {name!r}.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,7 +220,7 @@ async def read_integration(engine: AsyncEngine, tenant_id: UUID, id_: UUID) -> I
 
 
 async def create_integration(engine: AsyncEngine, vault: Vault, draft: Draft, *, by: By = CLI) -> UUID:
-    """The integration with its secrets and pairs. Raises `ConfigurationError` when the name is taken."""
+    """The integration with its secrets and pairs. Raises `NameTaken`."""
     found: UUID = uuid7()
     values = {
         "id": found,
@@ -245,7 +253,7 @@ async def create_integration(engine: AsyncEngine, vault: Vault, draft: Draft, *,
             }
             await _audit(connection, draft.tenant_id, "integration.create", str(found), details, by)
     except IntegrityError:
-        raise ConfigurationError(f"Já existe uma integração chamada {draft.name!r}.") from None
+        raise NameTaken(draft.name) from None
     return found
 
 
@@ -261,7 +269,7 @@ async def change_access(
     by: By = CLI,
 ) -> None:
     """Another address, other secrets; secrets that are not named stay as they are, and so do settings and
-    name where they are None. Raises `ConfigurationError` when the name is taken.
+    name where they are None. Raises `NameTaken`.
 
     New secrets make an integration active that was waiting to be reconnected.
     """
@@ -270,6 +278,7 @@ async def change_access(
         "base_url": base_url,
         "name": name,
         "settings": None if settings is None else msgspec.json.encode(dict(settings)).decode(),
+        "same": not secrets and base_url == integration.base_url and settings in (None, integration.settings),
     }
     details = {"secrets": sorted(secrets)} | _changes(integration, base_url, settings, name)
     try:
@@ -281,7 +290,7 @@ async def change_access(
             target = str(integration.id)
             await _audit(connection, integration.tenant_id, "integration.access", target, details, by)
     except IntegrityError:
-        raise ConfigurationError(f"Já existe uma integração chamada {name!r}.") from None
+        raise NameTaken(name) from None
 
 
 async def reconnect(connection: AsyncConnection, integration_id: UUID) -> None:

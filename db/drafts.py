@@ -17,13 +17,13 @@ from core.errors import Absent, ConfigurationError
 from core.form import overall
 from core.probe import Tested
 from db import audit
-from db.admin import IntegrationRow
+from db.admin import IntegrationRow, NameTaken
 from db.audit import By
 from db.session import tenant_transaction
 
 _NEW = text(
-    "INSERT INTO sync.integration (id, tenant_id, provider, name, settings, status, draft)"
-    " VALUES (:id, :tenant, :provider, :name, CAST(:settings AS jsonb), 'disabled', true)"
+    "INSERT INTO sync.integration (id, tenant_id, provider, name, status, draft)"
+    " VALUES (:id, :tenant, :provider, :name, 'disabled', true)"
 )
 # The test of an access that was changed meanwhile says nothing.
 _TESTED = text(
@@ -33,8 +33,8 @@ _KNOWN = text("SELECT id, entity, direction, conflict_policy FROM sync.pair WHER
 _OFF = text("UPDATE sync.pair SET enabled = false, updated_at = now() WHERE id = :pair AND enabled")
 _DROP = text("DELETE FROM sync.pair WHERE id = :pair")
 _ADD = text(
-    "INSERT INTO sync.pair (tenant_id, integration_id, entity, direction, conflict_policy, simulate_next)"
-    " VALUES (:tenant, :id, :entity, :direction, :policy, :simulate)"
+    "INSERT INTO sync.pair (tenant_id, integration_id, entity, direction, cadence, conflict_policy,"
+    " simulate_next) VALUES (:tenant, :id, :entity, :direction, :cadence, :policy, :simulate)"
 )
 # What goes another way than before is simulated first, as what is new is.
 _TURN = text(
@@ -61,17 +61,14 @@ _ACTIVATE = text(
 )
 
 
-async def begin(
-    engine: AsyncEngine, tenant_id: UUID, provider: str, name: str, settings: Mapping[str, str], by: By
-) -> UUID:
-    """A draft: nothing of it runs. Raises `ConfigurationError` when the name is taken."""
+async def begin(engine: AsyncEngine, tenant_id: UUID, provider: str, name: str, by: By) -> UUID:
+    """A draft: nothing of it runs. Raises `NameTaken`."""
     found: UUID = uuid7()
     values = {
         "id": found,
         "tenant": tenant_id,
         "provider": provider,
         "name": name,
-        "settings": msgspec.json.encode(dict(settings)).decode(),
     }
     try:
         async with tenant_transaction(engine, tenant_id) as connection:
@@ -79,7 +76,7 @@ async def begin(
             details = {"provider": provider, "draft": True}
             await audit.record(connection, tenant_id, by, "integration.create", str(found), details)
     except IntegrityError:
-        raise ConfigurationError(f"Já existe uma integração chamada {name!r}.") from None
+        raise NameTaken(name) from None
     return found
 
 
@@ -103,10 +100,11 @@ async def choose(
     matching: Matching,
     policy: ConflictPolicy | None,
     simulate: Mapping[Entity, bool],
+    cadence: Cadence,
     by: By,
 ) -> list[UUID]:
     """The entities, each its own way; those left out are switched off, or dropped from a draft. Without
-    `policy` each pair keeps its own. Returns the pairs that there are."""
+    `policy` each pair keeps its own; `cadence` is that of new ones. Returns the pairs that there are."""
     target, values = str(integration.id), {"id": integration.id, "tenant": integration.tenant_id}
     async with tenant_transaction(engine, integration.tenant_id) as connection:
         known = {Entity(row.entity): row for row in (await connection.execute(_KNOWN, values)).all()}
@@ -121,6 +119,7 @@ async def choose(
                 "direction": direction.value,
                 "policy": policy.value if policy else kept,
                 "simulate": simulate[entity],
+                "cadence": cadence.value,
             }
             if held is None:
                 await connection.execute(_ADD, values | wanted)

@@ -73,7 +73,8 @@ _WAITING = text(
     " JOIN sync.pair p ON p.id = r.pair_id JOIN sync.integration i ON i.id = r.integration_id"
     " WHERE r.state = 'waiting' AND (r.next_attempt_at IS NULL OR r.next_attempt_at <= now())"
     " AND (p.lease_log_id IS NULL OR p.lease_expires_at < now())"
-    " AND i.status NOT IN ('paused', 'disabled') AND i.deleted_at IS NULL"
+    " AND (i.status NOT IN ('paused', 'disabled') OR i.draft AND r.kind = 'simulation')"
+    " AND i.deleted_at IS NULL"
     # Nobody waits for one of these: with a broken credential each would be another run that fails.
     " AND (r.kind <> 'refresh' OR i.status = 'active')"
     " ORDER BY r.created_at LIMIT :limit"

@@ -51,4 +51,8 @@ def _oauth(account: Account, settings: Settings) -> OAuth2:
         raise ConfigurationError(
             f"{provider.name} não pede autorização no navegador: bastam as credenciais gravadas."
         )
+    labels = {setting.name: setting.label for setting in provider.settings}
+    missing = [labels[name] for name in ("client_id", "client_secret") if not settings.get(name)]
+    if missing:
+        raise ConfigurationError(f"Falta preencher, antes de conectar: {', '.join(missing)}.")
     return provider.oauth

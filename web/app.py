@@ -30,9 +30,11 @@ from web import (
     pairs,
     progress,
     refusals,
+    setup,
     sign_in,
     tickets,
     webhooks,
+    wizard,
 )
 from web.access import Wired, may
 from web.headers import SecurityHeaders
@@ -44,9 +46,11 @@ watched = APIRouter(include_in_schema=False)
 GUARDED = (
     hub.router,
     channels.router,
+    wizard.router,
     integrations.router,
     integration.router,
     pairs.router,
+    setup.router,
     connection.router,
     audit.router,
     members.router,

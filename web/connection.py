@@ -47,8 +47,11 @@ async def tested(wired: Wiring, person: Visitor, row: IntegrationRow) -> ProbeRe
 
 @router.post("/integracoes/{id_}/conectar")
 async def connect(request: Request, wired: Wired, person: Visiting, id_: UUID) -> Response:
+    return await lead_away(request, wired, await admin.read_integration(wired.engine, person.tenant_id, id_))
+
+
+async def lead_away(request: Request, wired: Wiring, row: IntegrationRow) -> Response:
     """A page that leads on: a form may not send the browser to another site (CSP form-action)."""
-    row = await admin.read_integration(wired.engine, person.tenant_id, id_)
     url = await wired.ask_consent(row, wired.public_url + RETURN)
     return page(request, "integration_connect.html", row=row, kind=known(row.provider), url=url, error=None)
 

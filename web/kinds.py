@@ -47,7 +47,7 @@ def credential_label(kind: Provider | None, name: str) -> str:
 def filled(kind: Provider | None, row: IntegrationRow) -> list[tuple[str, str]]:
     """Fields that are no secret, as they are read: label and value."""
     fields = [s for s in kind.settings if s.name not in kind.secret_names] if kind else []
-    given = row.settings | {"base_url": row.base_url or ""}
+    given = row.settings | ({"base_url": row.base_url} if row.base_url else {})
     return [(field.label, _shown(field, given[field.name])) for field in fields if given.get(field.name)]
 
 
