@@ -121,7 +121,12 @@ async def counted(request: Request, wired: Wired, person: Visiting, id_: UUID) -
     found = await configured.read(wired.engine, person.tenant_id, id_)
     runs = await simulations.newest(wired.engine, person.tenant_id, id_)
     return page(
-        request, "wizard_simulation.html", row=found.integration, runs=runs, under_way=_under_way(runs)
+        request,
+        "wizard_simulation.html",
+        row=found.integration,
+        passed=_passed(found.integration),
+        runs=runs,
+        under_way=_under_way(runs),
     )
 
 
@@ -231,7 +236,7 @@ async def _start(request: Request, wired: Wiring, found: Detail) -> Response:
         pairs=found.pairs,
         hook=await told(wired, row, kind),
         simulated=any(form.may_simulate(kind, pair.entity) for pair in found.pairs),
-        passed=row.tested is not None and row.tested.ok,
+        passed=_passed(row),
         runs=runs,
         under_way=_under_way(runs),
     )
@@ -241,7 +246,11 @@ def _under_way(runs: list[Simulation]) -> bool:
     return any(run.is_open for run in runs)
 
 
+def _passed(row: IntegrationRow) -> bool:
+    return row.tested is not None and row.tested.ok
+
+
 def _require_test(row: IntegrationRow) -> None:
     """Raises `ConfigurationError`."""
-    if row.tested is None or not row.tested.ok:
+    if not _passed(row):
         raise ConfigurationError("A conexão ainda não foi testada com sucesso: teste-a no passo Acesso.")

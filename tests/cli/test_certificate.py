@@ -80,3 +80,16 @@ def test_a_wrong_password_or_a_plain_argument_is_refused(
     assert create(files, "senha-do-a1", "--cadence", "15min") == 1
     assert "uma hora depois" in capsys.readouterr().err
     assert rows(database, "SELECT count(*) FROM sync.integration") == [(0,)]
+
+
+def test_a_deleted_integration_is_restored_with_it(
+    files: Path, database: Database, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert create(files, "senha-do-a1") == 0
+    assert main(["integration", "delete", "SEFAZ", "--yes"]) == 0
+    assert main(["integration", "show", "SEFAZ"]) == 1
+    assert main(["integration", "restore", "sefaz"]) == 0
+    assert "restaurada, pausada" in capsys.readouterr().out
+    assert rows(database, "SELECT status, deleted_at FROM sync.integration") == [("paused", None)]
+    assert len(rows(database, "SELECT name FROM sync.credential")) == 2
+    assert main(["integration", "restore", "SEFAZ"]) == 1
