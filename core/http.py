@@ -182,12 +182,12 @@ def _decoded(
         raise ContractError(f"{text} ({kind[:40]}).", status=response.status_code) from None
 
 
-def translate(error: httpx.HTTPError | httpx.InvalidURL) -> SyncError:
+def translate(error: httpx.HTTPError | httpx.InvalidURL | UnicodeError) -> SyncError:
     """A failure below HTTP as one of ours; the text names the host alone."""
     request = getattr(error, "_request", None)
     host = request.url.host if request is not None else "o sistema externo"
     match error:
-        case httpx.InvalidURL() | httpx.UnsupportedProtocol():
+        case httpx.InvalidURL() | httpx.UnsupportedProtocol() | UnicodeError():  # a name that is no IDNA
             return ConfigurationError("O endereço da integração é inválido.")
         case httpx.TimeoutException():
             unsent = isinstance(error, httpx.ConnectTimeout | httpx.PoolTimeout)

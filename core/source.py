@@ -94,7 +94,7 @@ class HttpSource:
         wanted = {"Range": f"bytes={start}-{start + size - 1}", "Accept-Encoding": "identity"}
         try:
             response = await self._client.get(url, headers=wanted, auth=None)
-        except (httpx.HTTPError, httpx.InvalidURL) as exc:
+        except (httpx.HTTPError, httpx.InvalidURL, UnicodeError) as exc:
             raise translate(exc) from None
         status = response.status_code
         if status == BEHIND_THE_END:

@@ -1,8 +1,8 @@
 """Connections to external systems: checked addresses, bounded time and size.
 
 A call of `GuardedTransport` raises httpx's errors, and as they are `AddressRefused` (the guard),
-`ContractError` (a body over the bound, a compression not asked for) and `TransientError` (no such name, a
-compressed body that is cut or damaged).
+`ContractError` (a body over the bound, a compression not asked for, a redirect to no address) and
+`TransientError` (no such name, a compressed body that is cut or damaged).
 """
 
 import asyncio
@@ -166,6 +166,9 @@ class GuardedTransport(httpx.AsyncHTTPTransport):
         if coding not in _PACKED and coding not in ("", "identity"):
             await stream.aclose()
             raise ContractError("O sistema externo respondeu com uma compressão que não foi pedida.")
+        if not _is_redirect_readable(request, response):
+            await stream.aclose()
+            raise ContractError("O sistema externo redireciona para um endereço malformado.")
         # httpx would unpack without a bound what the header names.
         response.headers.pop("content-encoding", None)
         response.stream = _BoundedStream(
@@ -176,6 +179,18 @@ class GuardedTransport(httpx.AsyncHTTPTransport):
             unpack=_Unpacker() if coding in _PACKED else None,
         )
         return response
+
+
+def _is_redirect_readable(request: httpx.Request, response: httpx.Response) -> bool:
+    """httpx reads where a redirect leads although it is not followed, and fails in ways of its own."""
+    if not response.has_redirect_location:
+        return True
+    try:
+        found = httpx.URL(response.headers["location"])
+        where = found if found.scheme else request.url.join(found)
+        return bool(where.host)
+    except (httpx.InvalidURL, UnicodeError):
+        return False
 
 
 def tls_context(ca_file: str | None = None, certificate: Certificate | None = None) -> ssl.SSLContext:

@@ -5,6 +5,7 @@ last key, compared by the database alone: its collation decides the order.
 """
 
 import importlib
+import re
 import socket
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -195,15 +196,12 @@ def connected(settings: Settings, private: frozenset[str]) -> Iterator[sa.Connec
     kind = ENGINES[settings["engine"]]
     _check_driver(kind)
     port = int(settings.get("port") or kind.port)
-    _check_host(settings["host"], port, private)
-    url = sa.URL.create(
-        kind.driver,
-        settings["username"],
-        settings["password"],
-        settings["host"],
-        port,
-        *_database(settings, kind),
-    )
+    name, query = _database(settings, kind)
+    address = _checked_host(settings["host"], port, private)
+    if kind.module == "psycopg" and address != settings["host"]:
+        # The server may want the name as well (SNI).
+        query["hostaddr"], address = address, settings["host"]
+    url = sa.URL.create(kind.driver, settings["username"], settings["password"], address, port, name, query)
     engine = sa.create_engine(
         url, poolclass=sa.NullPool, connect_args=dict(kind.connect or {}), hide_parameters=True
     )
@@ -230,6 +228,11 @@ def _database(settings: Settings, kind: Engine) -> tuple[str | None, dict[str, s
     query = dict(kind.query or {})
     charset = settings.get("charset")
     if kind.module == "oracledb":
+        if not _SERVICE.fullmatch(settings["database"]):
+            # It becomes part of a description that could name other hosts.
+            raise ConfigurationError(
+                "O serviço do Oracle tem só letras, números e . _ $ # -: confira o Banco."
+            )
         return None, {"service_name": settings["database"]}
     if charset:
         query["client_encoding" if kind.module == "psycopg" else "charset"] = charset
@@ -246,14 +249,15 @@ def _check_driver(kind: Engine) -> None:
         ) from None
 
 
-def _check_host(host: str, port: int, private: frozenset[str]) -> None:
-    """A database is in a private network or reached through a tunnel: the operator lists it on purpose."""
+def _checked_host(host: str, port: int, private: frozenset[str]) -> str:
+    """Where to connect to: what was checked, and not what the name says when it is asked again. A database
+    is in a private network or reached through a tunnel: the operator lists it on purpose."""
     if {host.lower(), f"{host.lower()}:{port}"} & private:
-        return
+        return host
     guard = Guard(private)
     try:
-        answers = {str(answer[4][0]) for answer in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)}
-    except OSError:
+        answers = [str(answer[4][0]) for answer in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)]
+    except (OSError, UnicodeError):
         raise ConfigurationError(f"O servidor {host} não foi encontrado (DNS).") from None
     for answer in answers:
         try:
@@ -263,8 +267,10 @@ def _check_host(host: str, port: int, private: frozenset[str]) -> None:
                 f"O servidor {host} fica em uma rede privada: peça ao operador para incluir {host}:{port} em "
                 "CLOUDTOSYS_ALLOWED_PRIVATE_HOSTS."
             ) from None
+    return answers[0]
 
 
+_SERVICE = re.compile(r"[A-Za-z0-9_.$#-]+")
 _REFUSED = frozenset({"28P01", "28000", 1045, 18456, 1017})
 _UNKNOWN_DATABASE = frozenset({"3D000", 1044, 1049})
 _NOT_ALLOWED = frozenset({"42501", 1142, 1143})
