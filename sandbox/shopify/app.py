@@ -12,6 +12,7 @@ from sandbox.shopify.graph import Document, Object, RefusedError
 from sandbox.shopify.mutations import Mutations
 from sandbox.shopify.queries import Queries
 from sandbox.shopify.store import KINDS, Store
+from sandbox.shopify.subscriptions import Subscriptions
 from sandbox.wire import Headers, Receive, Reply, Scope, Send, answer, cut, read
 
 JSON: Headers = [(b"content-type", b"application/json; charset=utf-8")]
@@ -129,10 +130,12 @@ class App:
         return _json(200, {"data": data, "extensions": {"cost": cost}})
 
     def _run(self, document: Document) -> Object:
+        hooks = Subscriptions(self.store)
         if not document.is_mutation:
-            return graph.run(document, self._polled(self.queries.roots()))
+            return graph.run(document, self._polled(self.queries.roots()) | hooks.queries())
         self.mutations.document = document
-        return graph.run(document, self.mutations.roots() | {"bulkOperationRunQuery": self._bulk})
+        others = {"bulkOperationRunQuery": self._bulk} | hooks.mutations()
+        return graph.run(document, self.mutations.roots() | others)
 
     def _polled(self, roots: dict[str, Callable[..., Any]]) -> dict[str, Callable[..., Any]]:
         """A bulk operation ends after so many looks at it."""

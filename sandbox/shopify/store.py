@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 Record = dict[str, Any]
-KINDS = ("Product", "Collection", "Customer", "Order", "Location")
+KINDS = ("Product", "Collection", "Customer", "Order", "Location", "WebhookSubscription")
 
 
 class Store:

@@ -10,9 +10,13 @@ import pytest
 from core.entities import Entity, RunStatus
 from core.errors import AuthenticationError, AuthorizationError, ConfigurationError, ContractError
 from core.webhooks import Delivery
+from db.session import engine as open_engine
+from db.settings import read
 from providers.shopify import SHOPIFY
 from providers.shopify.reading import grouped
 from sandbox.shopify.process import Shop, start
+from tasks import webhooks
+from tasks.connection import Account as Whose
 from tests.conftest import Database, Tenant
 from tests.providers.account import Account, connect
 
@@ -260,15 +264,45 @@ def test_a_portion_ends_where_an_object_is_complete() -> None:
         grouped(lines[1], last=True)
 
 
+async def test_topics_are_registered_and_kept_at_one_address(
+    shop: Shop, account: Account, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    account.pair(Entity.PRODUCTS)
+    account.pair(Entity.CUSTOMERS)
+    whose = Whose(account.tenant.id, account.integration_id, "shopify", credentials(shop))
+    engine = open_engine(database.url)
+
+    async def register(public_url: str) -> list[str]:
+        monkeypatch.setenv("CLOUDTOSYS_PUBLIC_URL", public_url)
+        return sorted(set((await webhooks.register(read(), engine, whose)).values()))
+
+    assert await register("https://erp.exemplo.test") == [""]
+    found = shop.steer("truth", kind="WebhookSubscription")
+    assert sorted(one["topic"] for one in found) == [
+        f"{kind}_{event}" for kind in ("CUSTOMERS", "PRODUCTS") for event in ("CREATE", "DELETE", "UPDATE")
+    ]
+    [address] = {one["uri"] for one in found}
+    assert address.startswith("https://erp.exemplo.test/webhooks/shopify/")
+    assert await register("https://erp.exemplo.test") == [""]
+    assert len(asked(shop, "webhookSubscriptionCreate")) == 6
+    assert await register("https://nova.exemplo.test") == [""]
+    found = shop.steer("truth", kind="WebhookSubscription")
+    assert {one["uri"] for one in found} == {address.replace("erp.", "nova.")}
+    assert len(found) == 6
+    [refused] = await register("http://nova.exemplo.test")
+    assert "http:// is not supported" in refused
+    await engine.dispose()
+
+
 def test_a_delivery_is_ours_only_with_the_secret() -> None:
-    webhooks = SHOPIFY.webhooks
-    assert webhooks is not None
+    declared = SHOPIFY.webhooks
+    assert declared is not None
     # printf '{"id":1}' | openssl dgst -sha256 -hmac segredo-do-app -binary | base64
     signature = "cy8pmBCryWRGGgpKi2MBQmJaxrMHNPSwH0UkrUJNxqE="
     headers = httpx.Headers({"X-Shopify-Hmac-SHA256": signature, "X-Shopify-Topic": "orders/create"})
     settings = {"client_secret": "segredo-do-app"}
-    assert webhooks.verify(Delivery(b'{"id":1}', headers), settings)
-    assert not webhooks.verify(Delivery(b'{"id":2}', headers), settings)
-    assert not webhooks.verify(Delivery(b'{"id":1}', httpx.Headers()), settings)
-    assert not webhooks.verify(Delivery(b'{"id":1}', headers), {"client_secret": ""})
-    assert webhooks.topics[webhooks.topic(b"", headers)] == (Entity.ORDERS,)
+    assert declared.verify(Delivery(b'{"id":1}', headers), settings)
+    assert not declared.verify(Delivery(b'{"id":2}', headers), settings)
+    assert not declared.verify(Delivery(b'{"id":1}', httpx.Headers()), settings)
+    assert not declared.verify(Delivery(b'{"id":1}', headers), {"client_secret": ""})
+    assert declared.topics[declared.topic(b"", headers)] == (Entity.ORDERS,)
