@@ -4,7 +4,6 @@ import asyncio
 from typing import Annotated, Any
 from uuid import UUID
 
-import msgspec
 from typer import Argument, BadParameter, Option
 
 from cli import chosen, output, words
@@ -13,7 +12,7 @@ from cli.portuguese import command, group
 from cli.requested import Timeout, Wait, follow
 from core.entities import Direction, Entity
 from core.errors import ConfigurationError, Fault, title_of
-from core.overriding import value_at
+from core.overriding import typed
 from db import asking, issues
 from db.admin import ACTOR
 from db.audit import By
@@ -235,18 +234,12 @@ async def _wanted(
     )
 
 
-def _field(source: issues.Row, typed: str) -> tuple[str, Any]:
-    """Text stays text where the source has text; a number or a list is read as JSON."""
-    path, equals, value = typed.partition("=")
+def _field(source: issues.Row, given: str) -> tuple[str, Any]:
+    path, equals, value = given.partition("=")
     if not equals or not path.strip():
-        raise BadParameter(f"{typed!r} não é campo=valor.")
+        raise BadParameter(f"{given!r} não é campo=valor.")
     path = path.strip()
-    if isinstance(value_at(source, path), str | None):
-        return path, value
-    try:
-        return path, msgspec.json.decode(value)
-    except msgspec.DecodeError:
-        return path, value
+    return path, typed(source, path, value)
 
 
 def _shown(row: issues.Row) -> issues.Row:

@@ -1,7 +1,7 @@
 """Corrections that a person made to a record that failed, until its source changes what they correct."""
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -40,6 +40,41 @@ def value_at(record: Mapping[str, Any], path: str) -> Any:
     """None also where nothing is there."""
     found = _found(record, path.split("."))
     return found[0] if found else None
+
+
+def leaves(record: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """Each value that is neither object nor list, with its path. A name with a dot in it has none."""
+    yield from _leaves("", record)
+
+
+def shown(value: Any) -> str:
+    """A value as a person edits it."""
+    if isinstance(value, str):
+        return value
+    return "" if value is None else msgspec.json.encode(value).decode()
+
+
+def typed(record: Mapping[str, Any], path: str, text: str) -> Any:
+    """What a person wrote for a field: text where the source has text, else JSON where it is some."""
+    if isinstance(value_at(record, path), str | None):
+        return text
+    try:
+        return msgspec.json.decode(text)
+    except msgspec.DecodeError:
+        return text
+
+
+def _leaves(path: str, place: Any) -> Iterator[tuple[str, Any]]:
+    if isinstance(place, Mapping):
+        items: Iterable[tuple[str, Any]] = place.items()
+    elif isinstance(place, list):
+        items = ((str(index), item) for index, item in enumerate(place))
+    else:
+        yield path, place
+        return
+    for name, item in items:
+        if "." not in name:
+            yield from _leaves(f"{path}.{name}" if path else name, item)
 
 
 def _found(place: Any, names: list[str]) -> list[Any]:

@@ -126,6 +126,28 @@ async def export_log(
     return _pieces(engine, vault, tenant_id, log_id, dossier)
 
 
+async def export_issue(
+    engine: AsyncEngine,
+    vault: Vault,
+    actor: Actor,
+    tenant_id: UUID,
+    log_id: UUID,
+    issue_id: UUID,
+    setting: Setting,
+) -> bytes:
+    """The same for one failed record of a log, which is put on record.
+
+    Raises `NotAllowed`, `LogUnknown`, `WrongKey`, `DatabaseUnavailable`.
+    """
+    actor.require_edit()
+    dossier = await open_dossier(engine, vault, tenant_id, log_id, setting)
+    before = UUID(int=issue_id.int - 1)
+    async with tenant_transaction(engine, tenant_id) as connection:
+        await audit.record(connection, tenant_id, By(actor.name), "issue.export", str(issue_id))
+        rows = await issues(connection, vault, dossier, log_id, after=before, limit=1)
+    return msgspec.json.encode({**dossier.head, "issues": rows})
+
+
 async def _pieces(
     engine: AsyncEngine, vault: Vault, tenant_id: UUID, log_id: UUID, dossier: Dossier
 ) -> AsyncIterator[bytes]:

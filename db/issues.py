@@ -13,7 +13,11 @@ import msgspec
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from core.actor import Actor
 from core.errors import Absent, Advice
+from core.redaction import Redactor
+from db import audit
+from db.runs import read_secrets
 from db.session import tenant_transaction
 from db.vault import Vault
 
@@ -26,12 +30,12 @@ _COLUMNS = (
     " i.resolved_reason, i.created_at, i.payload IS NOT NULL AS has_payload"
 )
 _FROM = " FROM sync.issue i JOIN sync.integration n ON n.id = i.integration_id"
-_SAME = (
+SAME = (
     " j.integration_id = i.integration_id AND j.entity = i.entity AND j.direction = i.direction"
     " AND j.external_id = i.external_id AND j.internal_id IS NOT DISTINCT FROM i.internal_id"
 )
 # Of a log every attempt is shown; else of each record the newest that is open.
-_WHERE = (
+WHERE = (
     " WHERE (CAST(:integration AS uuid) IS NULL OR i.integration_id = :integration)"
     " AND (CAST(:entity AS text) IS NULL OR i.entity = :entity)"
     " AND (CAST(:error_class AS text) IS NULL OR i.error_class = :error_class)"
@@ -40,27 +44,25 @@ _WHERE = (
     " AND (CAST(:direction AS text) IS NULL OR i.direction = :direction)"
     " AND (CAST(:state AS text) IS NULL OR i.state = :state)"
     " AND (i.sync_log_id = :log OR CAST(:log AS uuid) IS NULL AND (i.state <> 'open'"
-    f" OR NOT EXISTS (SELECT FROM sync.issue j WHERE{_SAME} AND j.state = 'open' AND j.attempt > i.attempt)))"
+    f" OR NOT EXISTS (SELECT FROM sync.issue j WHERE{SAME} AND j.state = 'open' AND j.attempt > i.attempt)))"
 )
 _LIST = text(
-    f"SELECT {_COLUMNS}{_FROM}{_WHERE} AND (CAST(:before AS uuid) IS NULL OR i.id < :before)"
+    f"SELECT {_COLUMNS}{_FROM}{WHERE} AND (CAST(:before AS uuid) IS NULL OR i.id < :before)"
     " ORDER BY i.id DESC LIMIT :limit"
 )
 _CAUSES = text(
     "SELECT i.error_class, i.field, i.entity, i.direction, i.fault, min(i.remedy) AS remedy,"
     " min(i.cause) AS cause, min(i.message) AS example, count(*) AS records,"
     " count(*) FILTER (WHERE i.state = 'open') AS open, max(i.created_at) AS last_at"
-    f"{_FROM}{_WHERE} GROUP BY 1, 2, 3, 4, 5 ORDER BY records DESC, 1, 2, 3, 4"
+    f"{_FROM}{WHERE} GROUP BY 1, 2, 3, 4, 5 ORDER BY records DESC, 1, 2, 3, 4"
 )
 _ONE = text(f"SELECT {_COLUMNS}{_FROM} WHERE i.id = :id")
 _HISTORY = text(
     "SELECT j.id, j.sync_log_id, j.attempt, j.error_class, j.field, j.message, j.state, j.created_at,"
-    f" j.resolved_at, j.resolved_by FROM sync.issue i JOIN sync.issue j ON{_SAME} WHERE i.id = :id"
+    f" j.resolved_at, j.resolved_by FROM sync.issue i JOIN sync.issue j ON{SAME} WHERE i.id = :id"
     " ORDER BY j.created_at, j.attempt"
 )
-_PAIRS = text(
-    f"SELECT DISTINCT i.pair_id, i.direction{_FROM}{_WHERE} AND i.pair_id IS NOT NULL ORDER BY 1, 2"
-)
+_PAIRS = text(f"SELECT DISTINCT i.pair_id, i.direction{_FROM}{WHERE} AND i.pair_id IS NOT NULL ORDER BY 1, 2")
 _PAYLOAD = text("SELECT payload FROM sync.issue WHERE id = :id AND payload IS NOT NULL")
 
 
@@ -132,6 +134,22 @@ async def payload(engine: AsyncEngine, vault: Vault, tenant_id: UUID, issue_id: 
         sealed = (await connection.execute(_PAYLOAD, {"id": issue_id})).scalar_one_or_none()
     found = None if sealed is None else msgspec.json.decode(vault.open_payload(bytes(sealed)))
     return found if isinstance(found, dict) else None
+
+
+async def open_payload(
+    engine: AsyncEngine, vault: Vault, actor: Actor, tenant_id: UUID, issue_id: UUID
+) -> Row | None:
+    """As `payload`, for a person's eyes, which is put on record. The integration's own secrets are masked.
+
+    Raises `NotAllowed`, `IssueUnknown`, `WrongKey`.
+    """
+    actor.require_edit()
+    issue = await read(engine, tenant_id, issue_id)
+    async with tenant_transaction(engine, tenant_id) as connection:
+        await audit.record(connection, tenant_id, audit.By(actor.name), "issue.payload", str(issue_id))
+    found = await payload(engine, vault, tenant_id, issue_id)
+    secrets = await read_secrets(engine, vault, tenant_id, issue["integration_id"])
+    return None if found is None else Redactor(secrets.values()).masked(found)
 
 
 async def _rows(engine: AsyncEngine, tenant_id: UUID, statement: Any, values: Mapping[str, Any]) -> list[Row]:

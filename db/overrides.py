@@ -20,6 +20,12 @@ _LIVE = text(
     " WHERE integration_id = :integration AND entity = :entity AND direction = :direction"
     " AND lapsed_at IS NULL ORDER BY created_at"
 )
+_OF_RECORD = text(
+    "SELECT o.id, o.author, o.reason, o.created_at, o.lapsed_at FROM sync.record_override o"
+    " WHERE o.integration_id = :integration AND o.entity = :entity AND o.direction = :direction"
+    " AND (:external <> '' AND o.external_id = :external OR o.internal_id = CAST(:internal AS uuid))"
+    " ORDER BY o.created_at DESC LIMIT 20"
+)
 _LAPSE = text("UPDATE sync.record_override SET lapsed_at = now() WHERE id = ANY(:ids) AND lapsed_at IS NULL")
 _REPLACE = text(
     "UPDATE sync.record_override SET lapsed_at = now() WHERE integration_id = :integration"
@@ -70,6 +76,19 @@ async def live(
         key = row.external_id if direction is Direction.IMPORT else str(row.internal_id)
         found[key] = Override(row.id, sealed.fields, sealed.base)
     return found
+
+
+async def of_record(engine: AsyncEngine, tenant_id: UUID, issue: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Who corrected the record of an issue and why, the newest first; not with what."""
+    values = {
+        "integration": issue["integration_id"],
+        "entity": issue["entity"],
+        "direction": issue["direction"],
+        "external": issue["external_id"],
+        "internal": issue["internal_id"],
+    }
+    async with tenant_transaction(engine, tenant_id) as connection:
+        return [dict(row._mapping) for row in await connection.execute(_OF_RECORD, values)]
 
 
 async def keep(

@@ -109,6 +109,7 @@ _LIST = text(
     " JOIN sync.integration i ON i.id = r.integration_id"
     " WHERE (CAST(:id AS uuid) IS NULL OR r.id = :id)"
     " AND (CAST(:parent AS uuid) IS NULL OR r.parent_log_id = :parent)"
+    " AND (CAST(:of_pair AS uuid) IS NULL OR r.pair_id = :of_pair)"
     " AND (CAST(:kind AS text) IS NULL OR r.kind = :kind)"
     " AND (NOT :open OR r.state IN ('waiting', 'running')) ORDER BY r.created_at DESC, r.id DESC LIMIT :limit"
 )
@@ -287,6 +288,7 @@ async def listing(
     *,
     request_id: UUID | None = None,
     parent_log_id: UUID | None = None,
+    pair_id: UUID | None = None,
     kind: RequestKind | None = None,
     only_open: bool = False,
     limit: int = 50,
@@ -295,6 +297,7 @@ async def listing(
     values = {
         "id": request_id,
         "parent": parent_log_id,
+        "of_pair": pair_id,
         "kind": kind,
         "open": only_open,
         "limit": limit,

@@ -15,6 +15,8 @@ from web import (
     conflicts,
     connection,
     discoveries,
+    failure,
+    failures,
     hub,
     integration,
     integrations,
@@ -65,6 +67,8 @@ GUARDED = (
     mappings.router,
     progress.router,
     tickets.router,
+    failures.router,
+    failure.router,
 )
 """Pages: reading them needs *ver*, whatever else *editar*."""
 

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Form, Request, Response
 from fastapi.responses import RedirectResponse, StreamingResponse
 
 from core.entities import RunStatus
-from core.errors import SyncError
+from core.errors import SyncError, title_of
 from core.versions import versions
 from db import asking, issues, listings, requests, runs
 from db.attempts import family
@@ -92,10 +92,18 @@ async def export(wired: Wired, person: Visiting, log_id: UUID) -> Response:
 
 
 @router.get("/chamado")
-async def draft(request: Request, wired: Wired, person: Visiting, log_id: UUID) -> Response:
+async def draft(
+    request: Request, wired: Wired, person: Visiting, log_id: UUID, falha: UUID | None = None
+) -> Response:
+    """With `falha`, one of its failed records is told of."""
     log = await listings.log(wired.engine, person.tenant_id, log_id)
+    told = ""
+    if falha is not None:
+        issue = await issues.read(wired.engine, person.tenant_id, falha)
+        record = issue["external_id"] or issue["internal_id"]
+        told = f"Falha no registro {record}: {title_of(issue['error_class'])}. {issue['message']}"
     known = await tickets(wired.engine, person.tenant_id, log_id=log_id)
-    return page(request, "ticket_new.html", log=log, tickets=known, told="")
+    return page(request, "ticket_new.html", log=log, tickets=known, told=told)
 
 
 @router.post("/chamado")
