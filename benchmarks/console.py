@@ -36,7 +36,7 @@ from deployments.client import Api
 from web.access import COOKIE
 from web.app import create
 
-PAGES = ("/",)
+PAGES = ("/", "/mapeamentos", "/mapeamentos?estado=orphan", "/mapeamentos?busca=12", "/conflitos")
 """Addresses that are measured; a page of a list is as fast as any other of it."""
 WARM_UP, TIMES = 3, 60
 NOWHERE = "http://127.0.0.1:9"

@@ -2,29 +2,42 @@
 
     python -m benchmarks.console_mappings [--rows 1000000] [--seconds 60] [--keep FOLDER]
 
-A database of its own on the embedded server is filled and asked through the console's own queries. Figures
-are milliseconds. `--keep` leaves the database for another round.
+A database of its own on the embedded server is filled with two shops that sell the same products; whole pages
+are asked for in this process, without a network: session, permissions, queries and template. Figures are
+milliseconds. `--keep` leaves the database for another round.
 """
 
 import argparse
 import asyncio
 import os
 import random
+import re
 import shutil
 import statistics
 import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from urllib.parse import urlencode
 from uuid import UUID, uuid4
 
+import httpx
 from sqlalchemy import create_engine, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlalchemy.pool import NullPool
 
-from db import embedded
-from db.mapping_pages import HELD, Filter, read_page
-from db.session import engine as open_engine
+from cli.web import wired
+from db import admin, embedded, people, sessions
+from db.audit import By
+from db.session import engine, tenant_transaction
+from db.settings import read
 from db.upgrade import upgrade
+from db.vault import generate_key
+from deployments.client import Api
+from web.access import COOKIE
+from web.app import create
 
+NEXT = re.compile(r'rel="next" href="[^"]*depois=([0-9a-f-]{36})')
+NOWHERE = "http://127.0.0.1:9"
 LIMIT_MS = 150.0
 FILL = (
     "INSERT INTO erp.tenant (id, name, slug) VALUES (:tenant, 'Loja', 'loja')",
@@ -63,8 +76,8 @@ def main() -> None:
 
 
 def _filled(server: embedded.Server, name: str, rows: int) -> UUID:
-    admin = create_engine(server.admin_url(), poolclass=NullPool, isolation_level="AUTOCOMMIT")
-    with admin.connect() as connection:
+    cluster = create_engine(server.admin_url(), poolclass=NullPool, isolation_level="AUTOCOMMIT")
+    with cluster.connect() as connection:
         known = connection.execute(text("SELECT 1 FROM pg_database WHERE datname = :name"), {"name": name})
         if not known.all():
             connection.execute(text(f"CREATE DATABASE {name}"))
@@ -85,54 +98,63 @@ def _filled(server: embedded.Server, name: str, rows: int) -> UUID:
 
 
 async def _measure(url: str, tenant: UUID, seconds: float) -> None:
-    engine = open_engine(url)
-    first = await read_page(engine, tenant, Filter())
-    one, two = (row.id for row in sorted(first.integrations, key=lambda row: row.name, reverse=True))
-    walks = {
-        "no filter": Filter(),
-        "integration": Filter(integration_id=two),
-        "integration, entity": Filter(integration_id=one, kind="products"),
-        "entity": Filter(kind="products"),
-        "orphans": Filter(state="orphan"),
-        "conflicts": Filter(state="conflict"),
-        "held": Filter(state=HELD),
-        "beginning of an id": Filter(words="gid://shopify/Product/1"),
-        "many ids begin so": Filter(words="gid"),
-        "orphans, id": Filter(words="gid://shopify/Product/1", state="orphan"),
-        "conflicts, id": Filter(words="1", state="conflict"),
-        "SKU": Filter(words="sku-4711"),
-        "nothing": Filter(words="zzz"),
+    os.environ.update(DATABASE_URL=url, CLOUDTOSYS_KEYS=generate_key())
+    database = engine(read().database_url)
+    person = await people.create(database, f"{uuid4().hex}@exemplo.example", "Bench", None)
+    await people.grant(database, tenant, person, can_edit=True, by=By("bench"))
+    token = await sessions.open_(database, person, tenant, "bench")
+    ids = await _places(database, tenant)
+    one, two = [row.id for row in await admin.integrations(database, tenant)]
+    walks: dict[str, dict[str, object]] = {
+        "no filter": {},
+        "integration": {"integracao": two},
+        "integration, entity": {"integracao": one, "entidade": "products"},
+        "entity": {"entidade": "products"},
+        "orphans": {"estado": "orphan"},
+        "conflicts": {"estado": "conflict"},
+        "held": {"estado": "held"},
+        "beginning of an id": {"busca": "gid://shopify/Product/1"},
+        "many ids begin so": {"busca": "gid"},
+        "orphans, id": {"busca": "gid://shopify/Product/1", "estado": "orphan"},
+        "conflicts, id": {"busca": "1", "estado": "conflict"},
+        "SKU": {"busca": "sku-4711"},
+        "nothing": {"busca": "zzz"},
     }
     everywhere: list[float] = []
-    for label, asked in walks.items():
-        taken = await _walk(engine, tenant, asked, seconds / len(walks))
-        everywhere += taken
-        print(_line(label, taken), flush=True)
+    async with Api(NOWHERE) as api:
+        transport = httpx.ASGITransport(create(wired(read(), api, "http://bench")))
+        headers = {"Cookie": f"{COOKIE}={token}"}
+        async with httpx.AsyncClient(transport=transport, base_url="http://bench", headers=headers) as http:
+            await http.get("/mapeamentos")
+            for label, asked in walks.items():
+                taken = await _walk(http, asked, ids, seconds / len(walks))
+                everywhere += taken
+                print(_line(label, taken), flush=True)
     p95 = _percentile(everywhere, 95)
     print(f"{_line('all', everywhere)}\np95 {p95:.1f} ms, limit {LIMIT_MS:.0f} ms")
-    await engine.dispose()
+    await database.dispose()
 
 
-async def _walk(engine: AsyncEngine, tenant: UUID, asked: Filter, seconds: float) -> list[float]:
+async def _walk(
+    http: httpx.AsyncClient, asked: Mapping[str, object], ids: Sequence[UUID], seconds: float
+) -> list[float]:
     """Pages one after another, and from places anywhere in the list."""
     taken: list[float] = []
-    ids = await _places(engine, tenant)
-    after: UUID | None = None
+    after: dict[str, object] = {}
     ends = time.monotonic() + seconds
     while time.monotonic() < ends:
+        address = f"/mapeamentos?{urlencode({**asked, **after})}"
         started = time.monotonic()
-        page = await read_page(engine, tenant, asked, after)
+        answer = await http.get(address)
         taken.append((time.monotonic() - started) * 1000)
-        after = page.last["id"] if page.last and len(taken) % 3 else random.choice(ids)
+        answer.raise_for_status()
+        onwards = NEXT.search(answer.text)
+        after = {"depois": onwards[1] if onwards and len(taken) % 3 else random.choice(ids)}
     return taken
 
 
-async def _places(engine: AsyncEngine, tenant: UUID) -> list[UUID]:
-    async with engine.begin() as connection:
-        await connection.execute(
-            text("SELECT set_config('role', 'cloudtosys_app', true), set_config('app.tenant_id', :id, true)"),
-            {"id": str(tenant)},
-        )
+async def _places(database: AsyncEngine, tenant: UUID) -> list[UUID]:
+    async with tenant_transaction(database, tenant) as connection:
         rows = await connection.execute(text("SELECT id FROM sync.mapping TABLESAMPLE SYSTEM (0.2)"))
         return list(rows.scalars())
 
