@@ -4,6 +4,7 @@ import argparse
 import asyncio
 import os
 import sys
+from collections.abc import Mapping
 from functools import partial
 
 import uvicorn
@@ -18,7 +19,7 @@ from db.vault import from_environment
 from deployments.apply import Prefect
 from deployments.client import Api, moment
 from deployments.desired import pool
-from tasks import consent
+from tasks import consent, webhooks
 from web.app import create
 from web.pulse import Pulse
 from web.wiring import Wiring
@@ -48,6 +49,9 @@ async def serve(port: int) -> None:
 def wired(environment: Environment, api: Api, public_url: str) -> Wiring:
     database = engine(environment.database_url)
 
+    async def register(integration: IntegrationRow) -> Mapping[str, str]:
+        return await webhooks.register(environment, database, account_of(integration))
+
     async def ask(integration: IntegrationRow, redirect_uri: str) -> str:
         return await consent.begin(environment, database, account_of(integration), redirect_uri)
 
@@ -61,6 +65,7 @@ def wired(environment: Environment, api: Api, public_url: str) -> Wiring:
         orchestrator=Prefect(api, database),
         take_pulse=partial(pulse, api),
         probe=partial(probed, environment, database),
+        register=register,
         ask_consent=ask,
         take_consent=take,
         public_url=public_url.rstrip("/"),

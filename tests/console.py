@@ -3,7 +3,7 @@
 import asyncio
 import shutil
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -22,7 +22,7 @@ from db.audit import By
 from db.session import engine as open_engine
 from db.settings import Environment, psycopg_url
 from db.vault import Vault, generate_key
-from tasks import consent
+from tasks import consent, webhooks
 from tests.conftest import Database, Tenant
 from web.access import COOKIE, Visitor
 from web.app import create
@@ -120,8 +120,12 @@ def wiring(database: Database, keys: str, vault: Vault, orchestrator: Any, addre
         ca_file=None,
         prefect_ui_url="http://127.0.0.1:4200",
         look_again=(1.0,),
+        public_url=address,
     )
     database_engine = open_engine(environment.database_url)
+
+    async def register(integration: IntegrationRow) -> Mapping[str, str]:
+        return await webhooks.register(environment, database_engine, account_of(integration))
 
     async def ask(integration: IntegrationRow, redirect_uri: str) -> str:
         return await consent.begin(environment, database_engine, account_of(integration), redirect_uri)
@@ -136,6 +140,7 @@ def wiring(database: Database, keys: str, vault: Vault, orchestrator: Any, addre
         orchestrator=orchestrator,
         take_pulse=pulse,
         probe=partial(probed, environment, database_engine),
+        register=register,
         ask_consent=ask,
         take_consent=take,
         public_url=address,

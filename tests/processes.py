@@ -134,13 +134,17 @@ def new_pair(sql: Callable[..., Any], tenant: Tenant) -> Callable[..., UUID]:
 @pytest.fixture
 def environment(prefect_server: PrefectServer, database: Database) -> dict[str, str]:
     """For processes of ours: this test's database, the session's Prefect, short leases."""
+    return environment_of(prefect_server, database, generate_key())
+
+
+def environment_of(prefect_server: PrefectServer, database: Database, keys: str) -> dict[str, str]:
     return (
         dict(os.environ)
         | prefect_server.environment
         | {
             "PYTHONPATH": str(ROOT),
             "DATABASE_URL": database.url,
-            "CLOUDTOSYS_KEYS": generate_key(),
+            "CLOUDTOSYS_KEYS": keys,
             "CLOUDTOSYS_LEASE_SECONDS": str(LEASE_SECONDS),
             "CLOUDTOSYS_FLOW_PACKAGES": "flows,tests.flows.samples",
             "CLOUDTOSYS_GRACE_SECONDS": "1",

@@ -12,7 +12,7 @@ from db import admin, configured, drafts, webhooks
 from db.admin import IntegrationRow
 from web.access import Visiting, Visitor, Wired
 from web.following import follow, pairs_of, to
-from web.hooks import told
+from web.hooks import offer, told
 from web.integration import shown
 from web.kinds import known
 from web.pages import is_htmx, page
@@ -84,7 +84,17 @@ async def rotate(request: Request, wired: Wired, person: Visiting, id_: UUID) ->
     await admin.read_integration(wired.engine, person.tenant_id, id_)
     token = await webhooks.rotate(wired.engine, wired.vault, person.actor, person.tenant_id, id_)
     found = await configured.read(wired.engine, person.tenant_id, id_)
+    if not found.integration.draft:
+        await offer(wired, found.integration)
     return await shown(request, wired, found, token=token)
+
+
+@router.post("/integracoes/{id_}/webhooks")
+async def register(wired: Wired, person: Visiting, id_: UUID) -> Response:
+    """The subscriptions at the external system made or mended now. Raises what the external system says."""
+    row = await admin.read_integration(wired.engine, person.tenant_id, id_)
+    outcomes = await wired.register(row)
+    return to(f"/integracoes/{id_}", "parcial" if any(outcomes.values()) else "cadastrados")
 
 
 @router.get("/integracoes/{id_}/escuta")

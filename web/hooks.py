@@ -2,12 +2,13 @@
 
 from dataclasses import dataclass
 
-from core.errors import ConfigurationError
+from core.errors import ConfigurationError, SyncError
 from core.spec import Provider
 from core.webhooks import TOKEN
 from db import webhooks
 from db.admin import IntegrationRow
 from db.webhooks import Topic
+from providers.registry import get
 from web.kinds import credential_label
 from web.wiring import Wiring
 
@@ -33,6 +34,18 @@ class Hook:
     @property
     def heard(self) -> bool:
         return any(topic.last_received_at for topic in self.topics)
+
+
+async def offer(wired: Wiring, row: IntegrationRow) -> bool:
+    """Let the external system know where to send, where its API allows it and anybody can reach us; whether
+    all stands. What does not is tried again by the daily housekeeping."""
+    declared = get(row.provider).webhooks
+    if declared is None or declared.registration is None or not wired.environment.public_url:
+        return True
+    try:
+        return not any((await wired.register(row)).values())
+    except SyncError:
+        return False
 
 
 async def told(wired: Wiring, row: IntegrationRow, kind: Provider | None, token: str = "") -> Hook | None:

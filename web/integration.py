@@ -27,6 +27,8 @@ DONE = {
     "completa": "Varredura completa pedida: começa em instantes e lê tudo, não só o que mudou.",
     "simulacao": "Simulação pedida: conta o que mudaria e não grava nada.",
     "conectada": "Conta conectada.",
+    "cadastrados": "Webhooks cadastrados no sistema externo.",
+    "parcial": "Nem todos os tópicos foram aceitos: o motivo está ao lado de cada um.",
 }
 
 

@@ -18,7 +18,7 @@ from db.simulations import Simulation
 from providers.registry import get
 from web.access import Visiting, Wired
 from web.following import follow, to
-from web.hooks import told
+from web.hooks import offer, told
 from web.kinds import able, rhythms
 from web.pages import page
 from web.simulating import simulate
@@ -138,6 +138,7 @@ async def activate(request: Request, wired: Wired, person: Visiting, id_: UUID) 
         raise ConfigurationError("Escolha ao menos uma entidade antes de ativar.")
     await drafts.activate(wired.engine, found.integration, person.by())
     followed = await follow(wired, [pair.id for pair in found.pairs])
+    await offer(wired, found.integration)
     return to(f"/integracoes/{id_}", "ativa", followed=followed)
 
 

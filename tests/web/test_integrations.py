@@ -16,6 +16,7 @@ from sandbox.process import Store
 from sandbox.process import start as open_shop
 from tests.conftest import Database, Tenant, new_tenant
 from tests.console import Asked, OpenPage, SignedIn
+from tests.sandbox.conftest import caller
 from web.wiring import Wiring
 
 Sql = Callable[..., Any]
@@ -392,3 +393,20 @@ async def test_in_the_browser(
         await page.goto(path)
         width = await page.evaluate("document.documentElement.scrollWidth")
         assert width <= 320, path
+
+
+async def test_webhooks_are_registered_at_the_shop(
+    person: SignedIn, reader: SignedIn, wiring: Wiring, tenant: Tenant, shop: Store
+) -> None:
+    keys = {"consumer_key": shop.consumer_key, "consumer_secret": shop.consumer_secret}
+    loja = await made(wiring, tenant, base_url=shop.url, secrets=keys)
+    assert "Cadastrar webhooks agora" in (await person.http.get(f"/integracoes/{loja}")).text
+    assert (await reader.http.post(f"/integracoes/{loja}/webhooks")).status_code == 403
+    answer = await person.http.post(f"/integracoes/{loja}/webhooks")
+    assert answer.headers["location"].endswith("aviso=cadastrados")
+    with caller(shop) as client:
+        found = client.get("/webhooks", params={"per_page": 100}).json()
+    assert {hook["topic"] for hook in found} == {
+        f"{kind}.{event}" for kind in ("product", "order") for event in ("created", "updated", "deleted")
+    }
+    assert all(hook["delivery_url"].startswith(wiring.public_url) for hook in found)
