@@ -48,6 +48,7 @@ $(PEERS)/.stamp: benchmarks/requirements.lock $(STAMP)
 bench: $(STAMP) $(PEERS)/.stamp
 	$(BIN)/python -m benchmarks.imports
 	$(BIN)/python -m benchmarks.legacy
+	$(BIN)/python -m benchmarks.console
 
 clean:
 	rm -rf $(VENV) $(PEERS) .mypy_cache .ruff_cache .pytest_cache .hypothesis
