@@ -71,14 +71,16 @@ _CONFLICTS = text(
     " JOIN sync.integration i ON i.id = c.integration_id WHERE c.state = 'open' AND i.deleted_at IS NULL"
     " GROUP BY 1, 2 ORDER BY records DESC, 2"
 )
-# A record counts once, with its newest attempt, as in the list of failures.
+# A record counts once, with its newest attempt, as in the list of failures. Few were tried twice, so what is to
+# be left out is looked up from there: a join of all with all took four times as long.
 _CAUSES = text(
-    "SELECT i.error_class, i.field, i.entity, i.direction, i.fault, min(i.cause) AS cause,"
-    " min(i.remedy) AS remedy, count(*) AS records, max(i.created_at) AS last_at,"
-    " CAST(sum(count(*)) OVER () AS bigint) AS total FROM sync.issue i WHERE i.state = 'open'"
-    " AND NOT EXISTS (SELECT FROM sync.issue j WHERE j.integration_id = i.integration_id"
-    " AND j.entity = i.entity AND j.direction = i.direction AND j.external_id = i.external_id"
-    " AND j.internal_id IS NOT DISTINCT FROM i.internal_id AND j.state = 'open' AND j.attempt > i.attempt)"
+    "SELECT i.error_class, i.field, i.entity, i.direction, i.fault, min(i.remedy) AS remedy,"
+    " count(*) AS records, max(i.created_at) AS last_at, CAST(sum(count(*)) OVER () AS bigint) AS total"
+    " FROM sync.issue i WHERE i.state = 'open' AND i.id NOT IN (SELECT o.id FROM sync.issue n"
+    " JOIN sync.issue o ON o.integration_id = n.integration_id AND o.entity = n.entity"
+    " AND o.direction = n.direction AND o.external_id = n.external_id"
+    " AND o.internal_id IS NOT DISTINCT FROM n.internal_id AND o.state = 'open' AND o.attempt < n.attempt"
+    " WHERE n.state = 'open' AND n.attempt > 1)"
     " GROUP BY 1, 2, 3, 4, 5 ORDER BY records DESC, 1, 2, 3, 4 LIMIT :limit"
 )
 _EXPIRING = text(
