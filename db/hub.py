@@ -71,8 +71,8 @@ _CONFLICTS = text(
     " JOIN sync.integration i ON i.id = c.integration_id WHERE c.state = 'open' AND i.deleted_at IS NULL"
     " GROUP BY 1, 2 ORDER BY records DESC, 2"
 )
-# A record counts once, with its newest attempt, as in the list of failures. Few were tried twice, so what is to
-# be left out is looked up from there: a join of all with all took four times as long.
+# A record counts once, with its newest attempt, as in the list of failures. Few were tried twice, so what is
+# left out is looked up from there: a join of all with all took four times as long.
 _CAUSES = text(
     "SELECT i.error_class, i.field, i.entity, i.direction, i.fault, min(i.remedy) AS remedy,"
     " count(*) AS records, max(i.created_at) AS last_at, CAST(sum(count(*)) OVER () AS bigint) AS total"

@@ -308,6 +308,28 @@ async def test_with_the_mouse(
     assert await page.evaluate("window.scrollY") == 200
 
 
+async def test_it_updates_by_itself_until_it_is_told_not_to(
+    open_page: OpenPage, person: SignedIn, busy: UUID, sql: Sql
+) -> None:
+    page = await open_page(person, "/")
+    await page.clock.install()
+    await page.reload()
+    told = page.locator("#resumo")
+    assert "1 alarme aberto" in await told.inner_text()
+    sql("UPDATE sync.alarm SET closed_at = now()")
+    await page.clock.fast_forward(31_000)
+    await page.get_by_text("Nada em aberto").wait_for()
+    assert "alarme" not in await told.inner_text()
+    await page.get_by_label("Atualizar a cada 30 s").uncheck()
+    sql("UPDATE sync.integration SET name = 'Renomeada' WHERE name = 'Mercado Livre'")
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    await page.clock.fast_forward(31_000)
+    await page.get_by_label("Atualizar a cada 30 s").check()
+    assert asked == []
+    assert await page.get_by_role("link", name="Renomeada", exact=True).count() == 0
+
+
 async def test_with_the_keyboard_alone(open_page: OpenPage, person: SignedIn, busy: UUID) -> None:
     page = await open_page(person, "/")
     await page.locator("[data-grid] a[tabindex='0']").focus()
