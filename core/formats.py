@@ -5,11 +5,12 @@ from decimal import Decimal
 from zoneinfo import ZoneInfo
 
 ZONE = ZoneInfo("America/Sao_Paulo")
+_BRAZILIAN = str.maketrans(",.", ".,")
 
 
 def number(value: float | Decimal, places: int = 0) -> str:
     """1.234,56"""
-    return f"{value:,.{places}f}".translate(str.maketrans(",.", ".,"))
+    return f"{value:,.{places}f}".translate(_BRAZILIAN)
 
 
 def moment(value: datetime) -> str:

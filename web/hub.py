@@ -73,10 +73,14 @@ async def hub(
 ) -> Response:
     """`parte` is the block that htmx asks for; `pedido` the pair whose run was just asked for."""
     now = datetime.now(UTC)
-    shown = await found.read(wired.engine, person.tenant_id, now)
     if is_htmx(request) and parte == "mapa":
+        shown = await found.read(wired.engine, person.tenant_id, now)
         return page(request, "hub.html", block="map", **heat(shown, now))
-    raised, pulse = await asyncio.gather(alarms.alarms(wired.engine, person.tenant_id), _pulse(wired))
+    shown, raised, pulse = await asyncio.gather(
+        found.read(wired.engine, person.tenant_id, now),
+        alarms.alarms(wired.engine, person.tenant_id),
+        _pulse(wired),
+    )
     context = panel(shown, raised, outage(pulse, raised, now), person, now)
     if is_htmx(request):
         return page(request, "hub.html", block="panel", **context)
