@@ -27,7 +27,7 @@ from core.freshness import Freshness
 from web import assets
 
 THEMES = ("light", "dark")
-THEME_COOKIE = "tema"
+THEME_COOKIE = "__Host-tema"
 KINDS = {
     kind.__name__.lower(): kind
     for kind in (

@@ -8,6 +8,7 @@ from starlette.exceptions import HTTPException
 from core.actor import NotAllowed
 from core.errors import Absent, ConflictError, DatabaseUnavailable, SyncError
 from web.access import Forged, Homeless, PasswordToChange, SignInNeeded
+from web.headers import SECURITY
 from web.pages import is_htmx, page
 
 STATUSES: dict[type[SyncError], int] = {
@@ -26,6 +27,7 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(SyncError, _refuse)
     app.add_exception_handler(HTTPException, _http)
     app.add_exception_handler(RequestValidationError, _malformed)
+    app.add_exception_handler(Exception, _broken)
 
 
 def status_of(error: SyncError) -> int:
@@ -68,6 +70,14 @@ def _malformed(request: Request, error: Exception) -> Response:
         return _answer(request, 404, *_HTTP[404][:1], "", *_HTTP[404][1:])
     fields = ", ".join(sorted({str(found["loc"][-1]) for found in error.errors()}))
     return _answer(request, 422, "Pedido inválido", f"Confira: {fields}.", *_HTTP[400][1:])
+
+
+def _broken(request: Request, _: Exception) -> Response:
+    """Given outside of every middleware, so with the headers of its own; the traceback is logged."""
+    advice = SyncError.advice
+    answer = _answer(request, 500, advice.title, "", advice.cause, advice.remedy)
+    answer.headers.update(SECURITY)
+    return answer
 
 
 def _answer(request: Request, status: int, title: str, message: str, cause: str, remedy: str) -> Response:

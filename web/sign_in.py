@@ -12,15 +12,19 @@ from core.errors import Absent
 from db import people, sessions, throttle
 from db.audit import By, record
 from db.session import tenant_transaction
-from web.access import COOKIE, Visiting, Wired, own
+from web.access import COOKIE, Visiting, Wired, check_origin, own
 from web.pages import THEME_COOKIE, THEMES, page
 
+YEAR = 31_536_000
 AT_ONCE = 2
 """Each verification takes 64 MiB (argon2id): a flood of sign-ins waits instead of filling the memory."""
+MOST_WAITING = 64
+"""Who comes after these is told to come back: nobody waits behind a flood for minutes."""
 
 open_router = APIRouter(include_in_schema=False)
 router = APIRouter(include_in_schema=False, dependencies=[Depends(own)])
 _verifying = asyncio.Semaphore(AT_ONCE)
+_waiting = asyncio.Semaphore(MOST_WAITING)
 
 
 @open_router.get("/entrar")
@@ -37,23 +41,30 @@ async def sign_in(
     volta: Annotated[str, Form()] = "/",
 ) -> Response:
     """The same words and the same time whether the account exists or not."""
+    check_origin(request)
     address = request.client.host if request.client else ""
-    wait = await throttle.seconds_to_wait(wired.engine, email, address)
-    if wait:
-        minutes = -(-wait // 60)
-        return _refused(request, email, volta, 429, f"Muitas tentativas. Tente de novo em {minutes} min.")
-    person = await people.find(wired.engine, email)
-    async with _verifying:
+    if _waiting.locked():
+        return _refused(request, email, volta, 429, "Muita gente está entrando. Tente de novo em um minuto.")
+    async with _waiting, _verifying:
+        # Counted here and not before: tries sent all at once would be counted before any of them failed.
+        wait = await throttle.seconds_to_wait(wired.engine, email, address)
+        if wait:
+            minutes = -(-wait // 60)
+            return _refused(request, email, volta, 429, f"Muitas tentativas. Tente de novo em {minutes} min.")
+        person = await people.find(wired.engine, email)
         right = await asyncio.to_thread(passwords.verify, password, person.password_hash if person else None)
-    if not right or person is None or person.disabled_at is not None:
-        await throttle.failed(wired.engine, email, address)
-        return _refused(request, email, volta, 401, "E-mail ou senha não conferem.")
+        if not right or person is None or person.disabled_at is not None:
+            await throttle.failed(wired.engine, email, address)
+            return _refused(request, email, volta, 401, "E-mail ou senha não conferem.")
     await throttle.succeeded(wired.engine, email)
     return await enter(request, wired, person, volta)
 
 
 async def enter(request: Request, wired: Wired, person: people.Person, back: str) -> Response:
-    """A new session, whatever the browser brought along: nobody can choose it for somebody else."""
+    """A new session, and an end to the one that the browser brought along: nobody can choose one for
+    somebody else."""
+    if brought := request.cookies.get(COOKIE):
+        await sessions.close(wired.engine, brought)
     token = await sessions.open_(wired.engine, person.id, None, request.headers.get("user-agent", ""))
     found = await sessions.read(wired.engine, token)
     if found is not None and found.tenant_id is not None:
@@ -88,9 +99,9 @@ async def theme(
     """Light or dark, whatever the system says; anything else follows the system again."""
     answer = RedirectResponse(local(volta), status_code=303)
     if tema in THEMES:
-        answer.set_cookie(THEME_COOKIE, tema, max_age=31536000, secure=True, samesite="lax")
+        answer.set_cookie(THEME_COOKIE, tema, max_age=YEAR, secure=True, httponly=True, samesite="lax")
     else:
-        answer.delete_cookie(THEME_COOKIE, secure=True, samesite="lax")
+        answer.delete_cookie(THEME_COOKIE, secure=True, httponly=True, samesite="lax")
     return answer
 
 

@@ -4,12 +4,14 @@ import asyncio
 import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, cast
 
 import httpx
 import pytest
 
+from cli.probe import probed
 from core import address
 from core.address import Guard
 from core.errors import AddressRefused, ConfigurationError, ContractError, SyncError
@@ -17,7 +19,9 @@ from core.http import client
 from core.source import HttpSource
 from providers.legacy import tables
 from providers.registry import PROVIDERS
+from tests.console import SignedIn
 from tests.hostile import addresses
+from web.wiring import Wiring
 
 LEAST = 200
 OURS, TRAPPED = "127.0.0.2", "127.0.0.1"
@@ -196,3 +200,43 @@ def test_the_service_of_an_oracle_names_no_other_host(service: str, monkeypatch:
     settings = {"engine": "oracle", "host": "1.1.1.1", "username": "x", "password": "x", "database": service}
     with pytest.raises(ConfigurationError, match="serviço do Oracle"):
         tables.found_tables(settings, frozenset())
+
+
+@pytest.fixture
+def wiring(wiring: Wiring) -> Wiring:
+    """An operator who lists nothing, and lets shops be without TLS."""
+    environment = replace(wiring.environment, private_hosts=frozenset(), plain_http=True)
+    return replace(wiring, environment=environment, probe=partial(probed, environment, wiring.engine))
+
+
+async def test_no_form_and_no_test_of_a_connection_leads_there(
+    trap: Trap,
+    resolve: Resolver,
+    person: SignedIn,
+    keys: str,
+    sql: Callable[..., Any],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A third of the addresses through the form, others as if they had been kept before there was a guard."""
+    monkeypatch.setenv("CLOUDTOSYS_KEYS", keys)
+    resolve([TRAPPED])
+    corpus = [url for url in addresses(trap.port) if "\0" not in url]
+    fields = {
+        "nome": "Loja",
+        "acao": "testar",
+        "campo.base_url": "https://loja.example",
+        "campo.consumer_key": f"ck_{'0' * 40}",
+        "campo.consumer_secret": f"cs_{'0' * 40}",
+    }
+    await person.http.post("/integracoes/nova/woocommerce", data=fields)
+    [(id_,)] = sql("SELECT id FROM sync.integration WHERE name = 'Loja'")
+    for url in corpus[::3]:
+        answer = await person.http.post(f"/integracoes/{id_}/acesso", data=fields | {"campo.base_url": url})
+        assert answer.status_code in (200, 422), url
+        assert "Conexão válida" not in answer.text
+    for url in corpus[1::6]:
+        sql("UPDATE sync.integration SET base_url = :url WHERE id = :id", url=url, id=id_)
+        answer = await person.http.post(f"/integracoes/{id_}/testar")
+        assert answer.status_code == 200, url
+        assert "Conexão válida" not in answer.text
+    assert trap.connections == 0

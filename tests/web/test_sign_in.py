@@ -1,9 +1,13 @@
 """Entrar and Sair: who may, who has to wait, and what a session is worth (RELIABILITY T25)."""
 
+import asyncio
+import statistics
+import time
 from collections.abc import Callable
 from typing import Any
 
 import httpx
+import psutil
 import pytest
 
 from core import passwords
@@ -11,8 +15,9 @@ from db import people
 from db.audit import By
 from tests.conftest import Database, Tenant, new_tenant
 from tests.console import OpenPage, SignedIn, SignIn
+from web import sign_in as sign_in_page
 from web.access import COOKIE
-from web.sign_in import local
+from web.sign_in import AT_ONCE, local
 from web.wiring import Wiring
 
 PASSWORD = "uma frase bem comprida 7"
@@ -75,6 +80,62 @@ async def test_who_guesses_waits_even_with_the_right_password(
     assert "Tente de novo em 15 min" in waiting.text
     sql("UPDATE sync.sign_in_failure SET at = at - interval '16 minutes'")
     assert (await enter(stranger, ana, PASSWORD)).status_code == 303
+
+
+async def test_guesses_sent_all_at_once_are_counted_one_by_one(
+    stranger: httpx.AsyncClient, ana: str, wiring: Wiring
+) -> None:
+    before = psutil.Process().memory_info().rss
+    tries = [asyncio.create_task(enter(stranger, ana, f"errada errada {n}")) for n in range(40)]
+    most = before
+    while not all(task.done() for task in tries):
+        most = max(most, psutil.Process().memory_info().rss)
+        await asyncio.sleep(0.002)
+    statuses = [(await task).status_code for task in tries]
+    assert statuses.count(401) in range(5, 5 + AT_ONCE)
+    assert statuses.count(429) == 40 - statuses.count(401)
+    assert most - before < (AT_ONCE + 1) * 64 * 2**20
+
+
+async def test_who_comes_behind_a_flood_is_told_to_come_back(
+    stranger: httpx.AsyncClient, ana: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sign_in_page, "_waiting", asyncio.Semaphore(0))
+    told = await enter(stranger, ana, PASSWORD)
+    assert told.status_code == 429
+    assert "Muita gente" in told.text
+
+
+async def test_nobody_learns_by_the_clock_who_has_an_account(
+    stranger: httpx.AsyncClient, ana: str, sql: Sql
+) -> None:
+    async def seconds(email: str) -> float:
+        sql("DELETE FROM sync.sign_in_failure")
+        began = time.process_time()
+        assert (await enter(stranger, email, "errada errada errada")).status_code == 401
+        return time.process_time() - began
+
+    taken = [(await seconds(ana), await seconds(f"{n}@exemplo.example")) for n in range(5)]
+    known, unknown = (statistics.median(column) for column in zip(*taken, strict=True))
+    # Of the processor: without a verification it would be a tenth.
+    assert 0.5 < unknown / known < 2
+
+
+async def test_a_session_that_somebody_brought_is_worth_nothing_after_it(
+    person: SignedIn, stranger: httpx.AsyncClient, ana: str
+) -> None:
+    """Neither one that was made up, nor another person's: it is ended, and a new one begun."""
+    for brought in ("escolhida-por-outro", person.token):
+        cookie = {"Cookie": f"{COOKIE}={brought}"}
+        answer = await stranger.post("/entrar", data={"email": ana, "password": PASSWORD}, headers=cookie)
+        assert answer.status_code == 303
+        assert brought not in answer.headers["set-cookie"]
+        assert (await stranger.get("/", headers=cookie)).status_code == 303
+
+
+async def test_nobody_is_signed_in_by_another_site(stranger: httpx.AsyncClient, ana: str) -> None:
+    form, elsewhere = {"email": ana, "password": PASSWORD}, {"Origin": "https://outro.example"}
+    assert (await stranger.post("/entrar", data=form, headers=elsewhere)).status_code == 403
 
 
 async def test_a_disabled_person_is_out_at_once(person: SignedIn, wiring: Wiring) -> None:
