@@ -43,6 +43,10 @@ _STEPS = {
     "secrets": "DELETE FROM sync.credential WHERE (integration_id, name) IN (SELECT c.integration_id, c.name"
     " FROM sync.credential c JOIN sync.integration i ON i.id = c.integration_id"
     " WHERE i.deleted_at <= now() - make_interval(days => :grace) LIMIT :step)",
+    "idempotency_keys": "DELETE FROM sync.idempotency_key WHERE (tenant_id, key) IN (SELECT tenant_id, key"
+    " FROM sync.idempotency_key WHERE created_at < now() - interval '7 days' LIMIT :step)",
+    "sign_in_attempts": "DELETE FROM sync.sign_in_attempt WHERE state_hash IN (SELECT state_hash"
+    " FROM sync.sign_in_attempt WHERE created_at < now() - interval '1 hour' LIMIT :step)",
 }
 
 
@@ -63,6 +67,8 @@ class Swept:
     scan_pages: int = 0
     webhook_events: int = 0
     secrets: int = 0
+    idempotency_keys: int = 0
+    sign_in_attempts: int = 0
 
 
 async def sweep(engine: AsyncEngine) -> Swept:

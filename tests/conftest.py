@@ -4,6 +4,7 @@ import os
 import shutil
 import uuid
 from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -59,6 +60,12 @@ def template(cluster: embedded.Server) -> Iterator[str]:
 
 @pytest.fixture
 def database(cluster: embedded.Server, template: str) -> Iterator[Database]:
+    with new_database(cluster, template) as made:
+        yield made
+
+
+@contextmanager
+def new_database(cluster: embedded.Server, template: str) -> Iterator[Database]:
     name = f"test_{uuid.uuid4().hex[:12]}"
     _administer(cluster, f"CREATE DATABASE {name} TEMPLATE {template}")
     yield Database(cluster.admin_url(name), cluster.url(name, "cloudtosys"))

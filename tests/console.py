@@ -4,6 +4,7 @@ import asyncio
 import shutil
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -110,6 +111,23 @@ def orchestrator() -> Asked:
 
 @pytest.fixture
 def wiring(database: Database, keys: str, vault: Vault, orchestrator: Any, address: str) -> Wiring:
+    return wire(database, keys, vault, orchestrator, address)
+
+
+@pytest.fixture
+def address() -> str:
+    """Where the console of this test listens."""
+    return free_address()
+
+
+@pytest.fixture
+async def console(wiring: Wiring, address: str) -> AsyncIterator[str]:
+    """Its address, while it serves."""
+    async with serving(wiring, address):
+        yield address
+
+
+def wire(database: Database, keys: str, vault: Vault, orchestrator: Any, address: str) -> Wiring:
     environment = Environment(
         database_url=psycopg_url(database.url),
         keys_file=None,
@@ -147,29 +165,26 @@ def wiring(database: Database, keys: str, vault: Vault, orchestrator: Any, addre
     )
 
 
-@pytest.fixture
-def address() -> str:
-    """Where the console of this test listens."""
+def free_address() -> str:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         return f"http://127.0.0.1:{free.getsockname()[1]}"
 
 
-@pytest.fixture
-async def console(wiring: Wiring, address: str) -> AsyncIterator[str]:
-    """Its address, while it serves."""
+@asynccontextmanager
+async def serving(wiring: Wiring, address: str) -> AsyncIterator[None]:
     port = int(address.rsplit(":", 1)[1])
     settings = uvicorn.Config(
         create(wiring), host="127.0.0.1", port=port, log_level="warning", lifespan="off"
     )
     server = uvicorn.Server(settings)
-    serving = asyncio.create_task(server._serve())  # without its signal handlers, which are pytest's here
+    task = asyncio.create_task(server._serve())  # without its signal handlers, which are pytest's here
     while not server.started:  # noqa: ASYNC110 - uvicorn has no event for it
         await asyncio.sleep(0.01)
-    yield address
+    yield
     server.should_exit = True
     server.force_exit = True
-    await serving
+    await task
     await wiring.engine.dispose()
 
 

@@ -130,7 +130,7 @@ async def may(request: Request, person: Visiting) -> None:
 
 async def own(request: Request, person: Visiting) -> None:
     """What is sent comes from a page of this session, and can be kept. Raises `Forged`, `Unreadable`."""
-    if any("\0" in value for value in (*request.query_params.values(), *request.path_params.values())):
+    if any("\0" in str(value) for value in (*request.query_params.values(), *request.path_params.values())):
         raise Unreadable("O endereço traz um caractere nulo.")
     if request.method in SAFE:
         return

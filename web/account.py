@@ -23,6 +23,9 @@ DONE = {
 
 Password = Annotated[str, Form(max_length=1024)]
 
+_verifying = asyncio.Semaphore(1)
+"""One after the other: tries sent at once would be counted before any of them failed."""
+
 router = APIRouter(prefix="/acesso/conta", include_in_schema=False, dependencies=[Depends(own)])
 
 
@@ -77,12 +80,13 @@ async def close_others(wired: Wired, person: Visiting) -> Response:
 async def _sealed(request: Request, wired: Wiring, person: Visitor, old: str, new: str) -> str:
     """The new password's hash. Whoever guesses the old one waits as at Entrar."""
     address = request.client.host if request.client else ""
-    if await throttle.seconds_to_wait(wired.engine, person.email, address):
-        raise PasswordRefused("Muitas tentativas. Tente de novo em alguns minutos.")
-    kept = (await people.read(wired.engine, person.user_id)).password_hash
-    if not await asyncio.to_thread(passwords.verify, old, kept):
-        await throttle.failed(wired.engine, person.email, address)
-        raise PasswordRefused("A senha atual não confere.")
+    async with _verifying:
+        if await throttle.seconds_to_wait(wired.engine, person.email, address):
+            raise PasswordRefused("Muitas tentativas. Tente de novo em alguns minutos.")
+        kept = (await people.read(wired.engine, person.user_id)).password_hash
+        if not await asyncio.to_thread(passwords.verify, old, kept):
+            await throttle.failed(wired.engine, person.email, address)
+            raise PasswordRefused("A senha atual não confere.")
     if new == old:
         raise PasswordRefused("A nova senha é igual à atual.")
     return await asyncio.to_thread(passwords.seal, new, person.name, person.email.partition("@")[0])

@@ -1,4 +1,4 @@
-"""The web process: the console's pages, `/health` for whoever watches, `/metrics` for Prometheus."""
+"""The web process: the console's pages, the JSON API, `/health` for whoever watches, `/metrics`."""
 
 from datetime import UTC, datetime
 
@@ -39,6 +39,8 @@ from web import (
     wizard,
 )
 from web.access import Wired, may
+from web.api.app import PREFIX
+from web.api.app import create as create_api
 from web.headers import SecurityHeaders
 from web.health import judge
 from web.limits import BodyLimit
@@ -86,6 +88,7 @@ def create(wiring: Wiring) -> FastAPI:
     app.include_router(account.router)
     for router in GUARDED:
         app.include_router(router, include_in_schema=False, dependencies=[Depends(may)])
+    app.mount(PREFIX, create_api(wiring))
     return app
 
 

@@ -14,12 +14,15 @@ from db.audit import By
 from db.trail import Filters, trail
 from tests.conftest import Database, Tenant, new_tenant
 from tests.console import OpenPage, SignedIn, SignIn
+from tests.shared import console, database, orchestrator, wiring
 from web import agents
 from web.access import COOKIE
 from web.wiring import Wiring
 
 PASSWORD, OTHER = "uma frase bem comprida 7", "outra frase comprida 8"
 Sql = Callable[..., Any]
+
+__all__ = ["console", "database", "orchestrator", "wiring"]
 
 
 async def actions(wiring: Wiring, tenant: Tenant) -> list[str]:

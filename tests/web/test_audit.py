@@ -16,9 +16,12 @@ from db.session import tenant_transaction
 from db.trail import Filters, trail
 from tests.conftest import Database, Tenant, new_tenant
 from tests.console import OpenPage, SignedIn
+from tests.shared import console, database, orchestrator, wiring
 from web.wiring import Wiring
 
 ROOT = Path(__file__).parents[2]
+
+__all__ = ["console", "database", "orchestrator", "wiring"]
 
 
 async def write(wiring: Wiring, tenant: Tenant, count: int, actor: str = "bia@exemplo.example") -> None:
