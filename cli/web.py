@@ -3,18 +3,22 @@
 import argparse
 import asyncio
 import os
+import ssl
 import sys
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import partial
 
+import httpx
 import uvicorn
 
 from cli.ports import DEFAULT_BASE, HOST, address
 from cli.probe import account_of, probed
 from core.errors import ConfigurationError, SyncError
+from core.openid import Provider
 from db.admin import IntegrationRow
 from db.session import engine
-from db.settings import Environment, read
+from db.settings import Environment, read, read_openid
 from db.vault import from_environment
 from deployments.apply import Prefect
 from deployments.client import Api, moment
@@ -25,13 +29,16 @@ from web.pulse import Pulse
 from web.wiring import Wiring
 
 GRACE_SECONDS = 5
+SECONDS = 10
 
 
 async def serve(port: int) -> None:
     """Until SIGTERM. Raises `ConfigurationError` when the environment is not complete."""
-    environment = read()
-    async with Api.from_environment() as api:
+    environment, client = read(), read_openid()
+    async with Api.from_environment() as api, http(environment) as outside:
         wiring = wired(environment, api, os.environ.get("CLOUDTOSYS_PUBLIC_URL") or address(port))
+        if client is not None:
+            wiring = replace(wiring, openid=Provider(client, outside))
         settings = uvicorn.Config(
             create(wiring),
             host=HOST,
@@ -70,6 +77,12 @@ def wired(environment: Environment, api: Api, public_url: str) -> Wiring:
         take_consent=take,
         public_url=public_url.rstrip("/"),
     )
+
+
+def http(environment: Environment) -> httpx.AsyncClient:
+    """To the OpenID provider, whose address the operator has given."""
+    verify = ssl.create_default_context(cafile=environment.ca_file)
+    return httpx.AsyncClient(timeout=SECONDS, verify=verify, trust_env=False, follow_redirects=False)
 
 
 async def pulse(api: Api) -> Pulse:

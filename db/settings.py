@@ -3,8 +3,10 @@
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from core.errors import InstallationError
+from core.registration import Client
 
 DEFAULT_LEASE_SECONDS = 60.0
 DEFAULT_LOOK_AGAIN = "15,45"
@@ -86,6 +88,25 @@ def read_smtp() -> Smtp:
         password=_secret("CLOUDTOSYS_SMTP_PASSWORD"),
         sender=sender,
     )
+
+
+def read_openid() -> Client | None:
+    """None where people sign in with passwords alone. Raises `InstallationError` for half a registration."""
+    issuer = os.environ.get("CLOUDTOSYS_OIDC_ISSUER", "")
+    client_id = os.environ.get("CLOUDTOSYS_OIDC_CLIENT_ID", "")
+    secret = _secret("CLOUDTOSYS_OIDC_CLIENT_SECRET")
+    if not issuer and not client_id:
+        return None
+    if not (issuer and client_id and secret):
+        raise InstallationError(
+            "A entrada por OpenID precisa de CLOUDTOSYS_OIDC_ISSUER, CLOUDTOSYS_OIDC_CLIENT_ID e "
+            "CLOUDTOSYS_OIDC_CLIENT_SECRET (ou …_FILE)."
+        )
+    address = urlsplit(issuer)
+    if not address.hostname or (address.scheme != "https" and os.environ.get("CLOUDTOSYS_ALLOW_HTTP") != "1"):
+        raise InstallationError("CLOUDTOSYS_OIDC_ISSUER deve ser um endereço https://.")
+    name = os.environ.get("CLOUDTOSYS_OIDC_NAME") or address.hostname
+    return Client(issuer, client_id, secret, name)
 
 
 def psycopg_url(url: str) -> str:

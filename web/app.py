@@ -29,6 +29,7 @@ from web import (
     metrics,
     migration_sources,
     migrations,
+    openid,
     pairs,
     progress,
     refusals,
@@ -86,6 +87,7 @@ def create(wiring: Wiring) -> FastAPI:
     for router in (watched, assets.router, sign_in.open_router, sign_in.router, webhooks.router(wiring)):
         app.include_router(router)
     app.include_router(account.router)
+    app.include_router(openid.router)
     for router in GUARDED:
         app.include_router(router, include_in_schema=False, dependencies=[Depends(may)])
     app.mount(PREFIX, create_api(wiring))

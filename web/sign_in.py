@@ -12,8 +12,9 @@ from core.errors import Absent
 from db import people, sessions, throttle
 from db.audit import By, record
 from db.session import tenant_transaction
-from web.access import COOKIE, Visiting, Wired, check_origin, own
+from web.access import COOKIE, Visiting, Wired, check_origin, own, wiring
 from web.pages import THEME_COOKIE, THEMES, page
+from web.wiring import Wiring
 
 YEAR = 31_536_000
 AT_ONCE = 2
@@ -29,7 +30,7 @@ _waiting = asyncio.Semaphore(MOST_WAITING)
 
 @open_router.get("/entrar")
 async def form(request: Request, volta: str = "/") -> Response:
-    return page(request, "sign_in.html", back=local(volta), email="", refused="")
+    return page(request, "sign_in.html", back=local(volta), email="", refused="", openid=openid_name(request))
 
 
 @open_router.post("/entrar")
@@ -60,7 +61,7 @@ async def sign_in(
     return await enter(request, wired, person, volta)
 
 
-async def enter(request: Request, wired: Wired, person: people.Person, back: str) -> Response:
+async def enter(request: Request, wired: Wiring, person: people.Person, back: str) -> Response:
     """A new session, and an end to the one that the browser brought along: nobody can choose one for
     somebody else."""
     if brought := request.cookies.get(COOKIE):
@@ -112,9 +113,23 @@ def local(path: str) -> str:
 
 
 def _refused(request: Request, email: str, back: str, status: int, words: str) -> Response:
-    return page(request, "sign_in.html", status=status, back=local(back), email=email, refused=words)
+    return page(
+        request,
+        "sign_in.html",
+        status=status,
+        back=local(back),
+        email=email,
+        refused=words,
+        openid=openid_name(request),
+    )
 
 
-async def _record(wired: Wired, tenant_id: UUID, email: str, action: str) -> None:
+def openid_name(request: Request) -> str:
+    """What people call the OpenID provider; empty where there is none."""
+    provider = wiring(request).openid
+    return provider.client.name if provider else ""
+
+
+async def _record(wired: Wiring, tenant_id: UUID, email: str, action: str) -> None:
     async with tenant_transaction(wired.engine, tenant_id) as connection:
         await record(connection, tenant_id, By(email), action, email)

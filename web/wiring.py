@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from core.openid import Provider
 from core.ports import Orchestrator
 from core.probe import ProbeResult
 from db.admin import IntegrationRow
@@ -20,7 +21,7 @@ class Wiring:
     us use an account, `take_consent` takes up the address that they come back to, in the name of who did it.
 
     `public_url`: where browsers and external systems reach this process, without a slash at its end; empty
-    where nobody has said it.
+    where nobody has said it. `openid` is the provider that people may sign in with, if any.
     """
 
     engine: AsyncEngine
@@ -33,3 +34,4 @@ class Wiring:
     ask_consent: Callable[[IntegrationRow, str], Awaitable[str]]
     take_consent: Callable[[IntegrationRow, str, str], Awaitable[None]]
     public_url: str
+    openid: Provider | None = None
