@@ -13,6 +13,7 @@ from fastapi import APIRouter, Form, Request, Response
 from fastapi.responses import RedirectResponse
 from starlette.datastructures import FormData, UploadFile
 
+from core import form
 from core.entities import Entity
 from core.errors import Absent, ConfigurationError, SyncError
 from db import admin, legacy, legacy_files, legacy_wizard
@@ -23,6 +24,7 @@ from providers.legacy.fields import FIELDS
 from providers.legacy.opened import Opened
 from providers.legacy.preview import stored
 from providers.legacy.sheets import Cells, Options
+from providers.registry import get
 from web.access import Visiting, Visitor, Wired
 from web.legacy_reading import open_file
 from web.pages import page
@@ -52,17 +54,17 @@ async def new(request: Request, wired: Wired, person: Visiting) -> Response:
 @router.post("/migracoes/nova")
 async def upload(request: Request, wired: Wired, person: Visiting) -> Response:
     """Nothing of the body is declared, so that nobody's file is read before it is known who sends it."""
-    form = await request.form()
-    given = {name: value.strip() for name, value in form.items() if isinstance(value, str)}
+    data = await request.form()
+    given = _typed(data)
     try:
         entity, asked = _entity(given.get("entidade", "")), _options(given)
         source = await _integration(wired, person, given.get("integracao", ""))
-        async with _received(form) as (path, name):
+        async with _received(data) as (path, name):
             id_ = await _create(wired, person, source, entity, path, name, asked)
     except SyncError as error:
         return await _form(request, wired, person, given, error)
     finally:
-        await form.close()
+        await data.close()
     return _to(id_)
 
 
@@ -102,15 +104,14 @@ async def tables(request: Request, wired: Wired, person: Visiting) -> Response:
 @router.post("/migracoes/banco")
 async def table(request: Request, wired: Wired, person: Visiting) -> Response:
     """Without a table the ones there are are shown, the likely one first."""
-    form = await request.form()
-    given = {name: value.strip() for name, value in form.items() if isinstance(value, str)}
+    given = _typed(await request.form())
     names: list[str] = []
     try:
         entity = _entity(given.get("entidade", ""))
         source = await _named(wired, person, given.get("integracao", ""), legacy_wizard.BY_DATABASE)
-        settings = source.settings | await read_secrets(
-            wired.engine, wired.vault, person.tenant_id, source.id
-        )
+        secrets = await read_secrets(wired.engine, wired.vault, person.tenant_id, source.id)
+        settings = source.settings | secrets
+        form.complete(get(source.provider), settings)
         private = wired.environment.private_hosts
         from providers.legacy import tables as database  # noqa: PLC0415 - drivers only where asked for
 
@@ -171,9 +172,9 @@ async def _keep(
 
 
 @asynccontextmanager
-async def _received(form: FormData) -> AsyncIterator[tuple[Path, str]]:
+async def _received(data: FormData) -> AsyncIterator[tuple[Path, str]]:
     """The sent file under a name that another process can open, and what it was called."""
-    sent = form.get("arquivo")
+    sent = data.get("arquivo")
     if not isinstance(sent, UploadFile) or not sent.filename:
         raise ConfigurationError("Escolha o arquivo a migrar.")
     if (sent.size or 0) > legacy_files.LARGEST:
@@ -184,6 +185,10 @@ async def _received(form: FormData) -> AsyncIterator[tuple[Path, str]]:
         await asyncio.to_thread(shutil.copyfileobj, sent.file, file)
         await asyncio.to_thread(file.flush)
         yield Path(file.name), _base_name(sent.filename)
+
+
+def _typed(data: FormData) -> dict[str, str]:
+    return {name: value.strip() for name, value in data.items() if isinstance(value, str)}
 
 
 def _base_name(given: str) -> str:

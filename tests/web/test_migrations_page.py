@@ -323,9 +323,13 @@ async def test_a_table_of_an_old_database(
         "username": "postgres",
     }
     integration = str(await office.connect("legacy-sql", settings, password="nenhuma"))
+    sql("UPDATE sync.integration SET name = 'ERP velho'")
     asked = {"integracao": integration, "entidade": "products"}
     shown = await person.http.post("/migracoes/banco", data=asked)
     assert "<option selected>produto</option>" in shown.text
+    unfinished = {"integracao": str(await office.connect("legacy-sql", {"engine": "mysql"}))}
+    lacking = await person.http.post("/migracoes/banco", data=asked | unfinished)
+    assert (lacking.status_code, "Falta preencher: Servidor" in lacking.text) == (422, True)
     missing = await person.http.post("/migracoes/banco", data=asked | {"tabela": "nada"})
     assert (missing.status_code, "Não há tabela" in missing.text) == (422, True)
     made = await person.http.post("/migracoes/banco", data=asked | {"tabela": "produto"})
