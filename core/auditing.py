@@ -37,6 +37,7 @@ ACTIONS = {
     "log.export": "payload exportado",
     "log.ticket": "ticket aberto",
     "ticket.close": "ticket fechado",
+    "record.fetch": "registro buscado",
     "record.override": "registro corrigido",
     "migration.create": "migração criada",
     "migration.map": "colunas da migração mapeadas",

@@ -18,6 +18,7 @@ from db import audit, mappings, requests
 from db.audit import By
 from db.session import tenant_transaction
 
+LONGEST_ID = 255
 MOST = 1000
 """Records in one request."""
 
@@ -111,6 +112,30 @@ async def read_again(
         )
         for start in range(0, len(ids), MOST)
     ]
+
+
+async def fetch(
+    engine: AsyncEngine, tenant_id: UUID, integration_id: UUID, entity: Entity, external_id: str, by: By
+) -> requests.Request:
+    """Ask for one record by its id outside, also of one that was never seen.
+
+    Raises `ConfigurationError` where its pair does not import, and for what cannot be an id.
+    """
+    external_id = external_id.strip()
+    if not external_id or len(external_id) > LONGEST_ID:
+        raise ConfigurationError(f"O ID externo é obrigatório e tem até {LONGEST_ID} caracteres.")
+    pair = await _pair(engine, tenant_id, integration_id, entity)
+    if pair is None or pair.direction == Direction.EXPORT:
+        raise ConfigurationError(
+            f"A integração não importa {entity.label}: não há de onde buscar o registro."
+        )
+    asked = await requests.ask(
+        engine, tenant_id, pair.id, RequestKind.RESYNC, Direction.IMPORT, {"ids": [external_id]}, by=by.actor
+    )
+    async with tenant_transaction(engine, tenant_id) as connection:
+        details = {"entity": entity, "external_id": external_id, "request": str(asked.id)}
+        await audit.record(connection, tenant_id, by, "record.fetch", str(integration_id), details)
+    return asked
 
 
 async def _pair(engine: AsyncEngine, tenant_id: UUID, integration_id: UUID, entity: str) -> Any:

@@ -13,6 +13,7 @@ from uuid import UUID, uuid4
 import httpx
 import pytest
 import uvicorn
+from fastapi import FastAPI
 from playwright.async_api import Browser, BrowserContext, Page, async_playwright
 
 from cli.probe import account_of, probed
@@ -172,10 +173,10 @@ def free_address() -> str:
 
 
 @asynccontextmanager
-async def serving(wiring: Wiring, address: str) -> AsyncIterator[None]:
+async def serving(wiring: Wiring, address: str, app: FastAPI | None = None) -> AsyncIterator[None]:
     port = int(address.rsplit(":", 1)[1])
     settings = uvicorn.Config(
-        create(wiring), host="127.0.0.1", port=port, log_level="warning", lifespan="off"
+        app or create(wiring), host="127.0.0.1", port=port, log_level="warning", lifespan="off"
     )
     server = uvicorn.Server(settings)
     task = asyncio.create_task(server._serve())  # without its signal handlers, which are pytest's here

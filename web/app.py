@@ -36,6 +36,7 @@ from web import (
     setup,
     sign_in,
     tickets,
+    timeline,
     webhooks,
     wizard,
 )
@@ -70,6 +71,7 @@ GUARDED = (
     mappings.router,
     progress.router,
     tickets.router,
+    timeline.router,
     failures.router,
     failure.router,
 )

@@ -154,7 +154,7 @@ async def test_issues_are_counted_by_cause_and_tried_again_once(
     assert {call[1]["request_id"] for call in orchestrator.calls} == {
         row[0] for row in sql("SELECT id FROM sync.run_request")
     }
-    assert f"pedido por {person.email}" in (await person.http.get(f"/logs/{log}")).text
+    assert f"Pedido de reprocessamento por {person.email}" in (await person.http.get(f"/logs/{log}")).text
 
 
 async def test_attempts_stand_under_each_other(person: SignedIn, new_log: NewLog) -> None:
