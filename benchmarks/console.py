@@ -24,7 +24,7 @@ from sqlalchemy import Connection, create_engine, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlalchemy.pool import NullPool
 
-from cli.web import wired
+from cli.web import settle, wired
 from db import admin, embedded, people, sessions
 from db.audit import By
 from db.databases import OURS, create_databases
@@ -124,6 +124,7 @@ async def measure(found: Filled) -> None:
     token = await sessions.open_(found.database, person, found.tenant, "bench")
     async with Api(NOWHERE) as api:
         transport = httpx.ASGITransport(create(wired(read(), api, "http://bench")))
+        settle()
         headers = {"Cookie": f"{COOKIE}={token}"}
         async with httpx.AsyncClient(transport=transport, base_url="http://bench", headers=headers) as http:
             for page in PAGES:
