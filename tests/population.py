@@ -22,7 +22,7 @@ STATEMENTS = (
     "INSERT INTO erp.product (id, tenant_id, sku, name) VALUES (:product, :tenant, :mark, :mark),"
     " (:spare, :tenant, :mark || '-2', :mark)",
     "INSERT INTO sync.mapping (id, tenant_id, integration_id, entity, external_id, internal_id, state, notes)"
-    " VALUES (:mapping, :tenant, :integration, 'products', :mark, :product, 'conflict', :mark)",
+    " VALUES (:mapping, :tenant, :integration, 'products', :external, :product, 'conflict', :mark)",
     "INSERT INTO sync.conflict (id, tenant_id, integration_id, mapping_id, base, erp, external, fields)"
     " VALUES (:conflict, :tenant, :integration, :mapping, CAST(:base AS json), CAST(:side AS json),"
     " CAST(:theirs AS json), CAST('[\"name\"]' AS jsonb))",
@@ -31,8 +31,8 @@ STATEMENTS = (
     " 'products', 'import', 'error', 'manual', now(), 1, 1, :mark)",
     "INSERT INTO sync.issue (id, tenant_id, sync_log_id, integration_id, pair_id, entity, direction,"
     " external_id, error_class, fault, field, message, cause, remedy, payload, key_id)"
-    " VALUES (:issue, :tenant, :log, :integration, :pair, 'products', 'import', :mark, 'RecordError', 'data',"
-    " 'name', :mark, :mark, :mark, :payload, :key)",
+    " VALUES (:issue, :tenant, :log, :integration, :pair, 'products', 'import', :external, 'RecordError',"
+    " 'data', 'name', :mark, :mark, :mark, :payload, :key)",
     "INSERT INTO sync.discovery (id, tenant_id, integration_id, entity, state, requested_by, message)"
     " VALUES (:discovery, :tenant, :integration, 'products', 'proposed', :mark, :mark)",
     "INSERT INTO sync.proposal (id, tenant_id, discovery_id, external_id, label, state, candidates)"
@@ -66,7 +66,11 @@ async def populate(database: Database, wiring: Wiring, tenant: Tenant, *, ticket
     found = await admin.pairs(wiring.engine, tenant.id)
     names = ("product", "spare", "mapping", "conflict", "log", "issue", "discovery", "proposal", "request")
     ids: dict[str, Any] = {name: uuid4() for name in (*names, "ticket_id", "migration", "notice")}
-    ids |= {"integration": integration, "ticket": ticket or f"T-2026-9{uuid4().int % 99999:05}"}
+    ids |= {
+        "external": uuid4().hex,
+        "integration": integration,
+        "ticket": ticket or f"T-2026-9{uuid4().int % 99999:05}",
+    }
     ids["pair"] = next(row.id for row in found if row.entity is Entity.PRODUCTS)
     sealed = wiring.vault.seal_payload(msgspec.json.encode({"id": mark, "name": mark}))
     values = ids | {

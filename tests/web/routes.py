@@ -64,6 +64,7 @@ NAMED = {
     "tenant": "tenant",
     "pedido": "request",
     "falha": "issue",
+    "external_id": "external",
     "teste": "notice",
 }
 """The same of fields and parameters, by their names."""

@@ -230,7 +230,7 @@ async def test_pairs_are_changed_and_run(
 
 async def test_mappings_are_listed_made_and_broken(api: httpx.AsyncClient, here: Populated) -> None:
     ids = here.ids
-    [row] = (await api.get("/mappings", params={"search": here.mark})).json()["data"]
+    [row] = (await api.get("/mappings", params={"search": here.ids["external"][3:9]})).json()["data"]
     assert row["id"] == ids["mapping"]
     new = {
         "integration_id": ids["integration"],

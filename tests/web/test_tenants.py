@@ -37,7 +37,19 @@ OPEN = {
 """Routes that ask nobody who they are, and why."""
 KINDS = (
     *("integration", "pair", "mapping", "conflict", "log", "issue", "discovery", "proposal", "request"),
-    *("ticket", "migration", "person", "key", "product", "spare", "tenant", "channel", "notice", "audit"),
+    *(
+        "ticket",
+        "migration",
+        "person",
+        "key",
+        "product",
+        "spare",
+        "tenant",
+        "channel",
+        "notice",
+        "audit",
+        "external",
+    ),
 )
 OF_ONESELF = ("/sair", "/tema", "/acesso/conta")
 """Take no id of a tenant, and would end the session that asks."""
