@@ -36,7 +36,7 @@ demo: $(STAMP)
 	$(BIN)/cloudtosys demo $(if $(ONCE),--once) --port-base $(PORT_BASE)
 
 faults: $(STAMP)
-	FAULTS=long $(BIN)/python -m pytest -s tests/faults
+	FAULTS=long $(BIN)/python -m pytest -s tests/faults tests/web/test_fuzz.py
 
 PEERS := .venv-bench
 

@@ -22,7 +22,7 @@ LONG = os.environ.get("FAULTS") == "long"
 EXTENT = (
     ("--phases=coverage,fuzzing,stateful", "--max-time=600")
     if LONG
-    else ("--phases=fuzzing", "--max-examples=4", "--seed=1")
+    else ("--phases=fuzzing", "--max-examples=3", "--seed=1")
 )
 PARAMETERS = {
     "integration_id": "integration",
@@ -48,6 +48,7 @@ CHECKS = (
 )
 
 
+@pytest.mark.timeout(900)
 async def test_the_api_is_what_it_says_it_is(
     console: str,
     wiring: Wiring,
@@ -66,7 +67,7 @@ async def test_the_api_is_what_it_says_it_is(
         *(str(Path(sys.executable).with_name("schemathesis")), f"--config-file={settings}", "run"),
         *(f"{console}{PREFIX}/openapi.json", f"--header=Authorization:Bearer {key}"),
         *(f"--checks={','.join(CHECKS)}", *EXTENT, "--generation-database=none"),
-        *("--continue-on-failure", "--no-color", "--workers=2"),
+        *("--continue-on-failure", "--no-color"),
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
         cwd=tmp_path,
