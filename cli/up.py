@@ -235,7 +235,7 @@ def _wait_web(house: House) -> None:
             return
         except httpx.HTTPError:
             time.sleep(0.1)
-    raise InstallationError("O processo web não respondeu. Veja o log web.log na pasta de logs.")
+    raise InstallationError("O processo web não respondeu. Veja o log web.runs.log na pasta de logs.")
 
 
 async def _apply(environment: Mapping[str, str]) -> None:

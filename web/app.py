@@ -7,45 +7,20 @@ from fastapi import APIRouter, Depends, FastAPI, Response
 
 from core.errors import DatabaseUnavailable
 from db.figures import figures, last_success
-from web import (
-    account,
-    assets,
-    audit,
-    channels,
-    conflicts,
-    connection,
-    discoveries,
-    failure,
-    failures,
-    hub,
-    integration,
-    integrations,
-    keys,
-    linking,
-    log,
-    logs,
-    mappings,
-    members,
-    metrics,
-    migration_sources,
-    migrations,
-    openid,
-    pairs,
-    progress,
-    refusals,
-    setup,
-    sign_in,
-    tickets,
-    timeline,
-    webhooks,
-    wizard,
-)
+from web import assets, metrics, refusals, webhooks
 from web.access import Wired, may
 from web.api.app import PREFIX
 from web.api.app import create as create_api
+from web.configure import connection, integration, integrations, pairs, setup, wizard
 from web.headers import SecurityHeaders
 from web.health import judge
+from web.home import channels, hub
+from web.legacy import migrations
+from web.legacy import sources as migration_sources
 from web.limits import BodyLimit
+from web.mapping import conflicts, discoveries, linking, mappings
+from web.people import account, audit, keys, members, openid, sign_in
+from web.runs import failure, failures, log, logs, progress, tickets, timeline
 from web.wiring import Wiring
 
 watched = APIRouter(include_in_schema=False)

@@ -15,8 +15,8 @@ from db.trail import Filters, trail
 from tests.conftest import Database, Tenant, new_tenant
 from tests.console import OpenPage, SignedIn, SignIn
 from tests.shared import console, database, orchestrator, wiring
-from web import agents
 from web.access import COOKIE
+from web.people import agents
 from web.wiring import Wiring
 
 PASSWORD, OTHER = "uma frase bem comprida 7", "outra frase comprida 8"

@@ -15,7 +15,7 @@ from tests.conftest import Database, Tenant, new_tenant
 from tests.console import Asked, OpenPage, SignedIn
 from tests.processes import new_pair
 from tests.web.accessible import violations
-from web.alarms import REMEDIES
+from web.home.alarms import REMEDIES
 from web.pulse import Pulse
 from web.wiring import Wiring
 

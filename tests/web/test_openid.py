@@ -23,8 +23,8 @@ from tests.console import free_address, serving
 from tests.shared import database, orchestrator
 from tests.shared import wiring as without
 from web.access import COOKIE
-from web.openid import COOKIE as BROWSER
-from web.openid import RETURN
+from web.people.openid import COOKIE as BROWSER
+from web.people.openid import RETURN
 from web.wiring import Wiring
 
 __all__ = ["database", "orchestrator", "without"]

@@ -14,7 +14,7 @@ from db import sessions
 from tests.console import OpenPage, SignedIn, free_address, serving
 from tests.web.runs import NewIssue, NewLog, Sql
 from web.app import create
-from web.progress import Watch
+from web.runs.progress import Watch
 from web.wiring import Wiring
 
 SOON = 15.0

@@ -15,9 +15,9 @@ from db import people
 from db.audit import By
 from tests.conftest import Database, Tenant, new_tenant
 from tests.console import OpenPage, SignedIn, SignIn
-from web import sign_in as sign_in_page
 from web.access import COOKIE
-from web.sign_in import AT_ONCE, local
+from web.people import sign_in as sign_in_page
+from web.people.sign_in import AT_ONCE, local
 from web.wiring import Wiring
 
 PASSWORD = "uma frase bem comprida 7"
@@ -34,7 +34,7 @@ async def ana(wiring: Wiring, tenant: Tenant) -> str:
 
 @pytest.fixture
 async def stranger(console: str) -> Any:
-    async with httpx.AsyncClient(base_url=console, trust_env=False) as http:
+    async with httpx.AsyncClient(base_url=console, timeout=60, trust_env=False) as http:
         yield http
 
 

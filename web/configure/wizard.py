@@ -14,14 +14,14 @@ from db.admin import IntegrationRow, NameTaken
 from db.expiry import note_certificate
 from db.runs import read_secrets
 from providers.registry import PROVIDERS, get
-from web import guidance
 from web.access import Visiting, Visitor, Wired
-from web.connection import RETURN, lead_away, tested
-from web.filling import PREFIX, Filled, judge, read
+from web.configure import guidance
+from web.configure.connection import RETURN, lead_away, tested
+from web.configure.filling import PREFIX, Filled, judge, read
+from web.configure.kinds import able, asks_consent, known
+from web.configure.steps import steps
 from web.following import follow, pairs_of, to
-from web.kinds import able, asks_consent, known
 from web.pages import is_htmx, page
-from web.steps import steps
 from web.wiring import Wiring
 
 router = APIRouter()

@@ -11,10 +11,10 @@ from core.probe import ProbeResult, Tested
 from db import admin, configured, drafts, webhooks
 from db.admin import IntegrationRow
 from web.access import Visiting, Visitor, Wired
+from web.configure.hooks import offer, told
+from web.configure.integration import shown
+from web.configure.kinds import known
 from web.following import follow, pairs_of, to
-from web.hooks import offer, told
-from web.integration import shown
-from web.kinds import known
 from web.pages import is_htmx, page
 from web.wiring import Wiring
 

@@ -15,10 +15,10 @@ from db.admin import read_integration
 from db.compared import Compared, compare
 from db.mapping_pages import HELD, Filter, read_page
 from web.access import Visiting, Visitor, Wired
+from web.mapping.values import lines
 from web.pages import is_htmx, page
+from web.people.sign_in import local
 from web.running import run_now
-from web.sign_in import local
-from web.values import lines
 
 router = APIRouter()
 STATES = mappings.STATES | {HELD: "à espera de decisão"}

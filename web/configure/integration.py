@@ -10,8 +10,8 @@ from core.oauth2 import TOKEN as OAUTH_TOKEN
 from db import configured
 from db.configured import Detail
 from web.access import Visiting, Wired
-from web.hooks import told
-from web.kinds import asks_consent, category_of, credential_label, filled, known, rhythms
+from web.configure.hooks import told
+from web.configure.kinds import asks_consent, category_of, credential_label, filled, known, rhythms
 from web.pages import page
 from web.wiring import Wiring
 

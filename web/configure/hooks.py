@@ -9,7 +9,7 @@ from db import webhooks
 from db.admin import IntegrationRow
 from db.webhooks import Topic
 from providers.registry import get
-from web.kinds import credential_label
+from web.configure.kinds import credential_label
 from web.wiring import Wiring
 
 

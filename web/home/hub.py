@@ -24,9 +24,9 @@ from db import alarms
 from db import hub as found
 from providers.registry import PROVIDERS
 from web.access import Visiting, Visitor, Wired
-from web.alarms import REMEDIES
-from web.heatmap import Column, Spark, cells, columns, spark, weeks
-from web.outage import Outage, outage
+from web.home.alarms import REMEDIES
+from web.home.heatmap import Column, Spark, cells, columns, spark, weeks
+from web.home.outage import Outage, outage
 from web.pages import is_htmx, page
 from web.pulse import Pulse
 from web.wiring import Wiring

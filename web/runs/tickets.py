@@ -1,4 +1,4 @@
-"""Chamados: support tickets, each made from a log (web/log.py)."""
+"""Chamados: support tickets, each made from a log (web/runs/log.py)."""
 
 from typing import Annotated
 

@@ -15,8 +15,8 @@ from db.configured import Pair
 from db.session import tenant_transaction
 from providers.registry import get
 from web.access import Visiting, Visitor, Wired
+from web.configure.simulating import simulate
 from web.following import follow, to
-from web.simulating import simulate
 from web.wiring import Wiring
 
 router = APIRouter(prefix="/integracoes/{id_}/pares/{pair_id}")

@@ -17,9 +17,9 @@ from db import asking, issues, listings, overrides, requests
 from db.dossier import LogUnknown, Setting, export_issue
 from providers.registry import get
 from web.access import Visiting, Visitor, Wired
-from web.failures import told
 from web.pages import is_htmx, page
 from web.running import run_first
+from web.runs.failures import told
 from web.wiring import Wiring
 
 MOST_FIELDS = 400

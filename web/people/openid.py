@@ -14,7 +14,7 @@ from core.openid import Identity, Provider, SignInRefused
 from db import people, under_way
 from web.access import Wired
 from web.pages import page
-from web.sign_in import enter, local, openid_name
+from web.people.sign_in import enter, local, openid_name
 from web.wiring import Wiring
 
 COOKIE = "__Host-entrada"

@@ -10,9 +10,9 @@ from core import passwords
 from core.errors import Advice, ConfigurationError
 from db import audit, people, sessions, throttle
 from db.session import tenant_transaction
-from web import agents
 from web.access import COOKIE, Visiting, Visitor, Wired, own
 from web.pages import page
+from web.people import agents
 from web.wiring import Wiring
 
 DONE = {

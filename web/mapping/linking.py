@@ -12,7 +12,7 @@ from db.admin import read_integration
 from db.finding import Findings, find
 from providers.registry import reads_one
 from web.access import Visiting, Visitor, Wired
-from web.mappings import KINDS, back
+from web.mapping.mappings import KINDS, back
 from web.pages import is_htmx, page
 from web.refusals import status_of
 from web.running import run_now

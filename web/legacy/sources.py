@@ -26,7 +26,7 @@ from providers.legacy.preview import stored
 from providers.legacy.sheets import Cells, Options
 from providers.registry import get
 from web.access import Visiting, Visitor, Wired
-from web.legacy_reading import open_file
+from web.legacy.reading import open_file
 from web.pages import page
 from web.refusals import status_of
 from web.wiring import Wiring

@@ -13,8 +13,8 @@ from core.entities import Direction, Entity, RunStatus, Trigger
 from core.formats import ZONE, number
 from db.log_pages import Filter, read_page, whole
 from web.access import Visiting, Wired
-from web.asked import id_of, one_of, since, until
 from web.pages import page
+from web.runs.asked import id_of, one_of, since, until
 
 FIELDS = ("integracao", "entidade", "direcao", "status", "gatilho", "desde", "ate", "abertos")
 LINES_AT_ONCE = 500

@@ -23,11 +23,11 @@ from db.admin import read_integration
 from db.conflicts import Resolved
 from db.mappings import LABELS
 from web.access import Visiting, Visitor, Wired
-from web.deciding import Deciding, choices, outcome, settled, undecided
-from web.mappings import back, told
+from web.mapping.deciding import Deciding, choices, outcome, settled, undecided
+from web.mapping.mappings import back, told
+from web.mapping.values import lines
 from web.pages import is_htmx, page
 from web.refusals import status_of
-from web.values import lines
 
 router = APIRouter()
 SIZE = 50

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from core.spec import Provider
 from db.admin import IntegrationRow
-from web.kinds import known
+from web.configure.kinds import known
 
 TITLES = {
     "sistema": "Sistema",

@@ -8,7 +8,7 @@ from markupsafe import Markup
 
 from core.spec import Provider
 
-MANUAL = Path(__file__).parents[1] / "docs" / "providers"
+MANUAL = Path(__file__).parents[2] / "docs" / "providers"
 """Not in an installed package: then the provider's own documentation is all there is."""
 SECTION = "## Credenciais"
 

@@ -17,12 +17,12 @@ from db.configured import Detail
 from db.simulations import Simulation
 from providers.registry import get
 from web.access import Visiting, Wired
+from web.configure.hooks import offer, told
+from web.configure.kinds import able, rhythms
+from web.configure.simulating import simulate
+from web.configure.steps import steps
 from web.following import follow, to
-from web.hooks import offer, told
-from web.kinds import able, rhythms
 from web.pages import page
-from web.simulating import simulate
-from web.steps import steps
 from web.wiring import Wiring
 
 router = APIRouter(prefix="/integracoes/{id_}")

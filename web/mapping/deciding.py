@@ -10,7 +10,7 @@ from core.fields import Shape, editable, name, shape, typed
 from core.resolving import Choice, Decision, Sides, Typed, steps_of, value_at
 from db.conflicts import Faced
 from web.access import Visitor
-from web.values import Value, value
+from web.mapping.values import Value, value
 
 SIDE, TYPED = "lado:", "valor:"
 """Beginnings of the form's names, before a field's path."""

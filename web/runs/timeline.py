@@ -17,9 +17,9 @@ from db import resync, timeline
 from db.mapping_pages import Filter, read_page
 from providers.registry import get
 from web.access import Visiting, Visitor, Wired
-from web.asked import id_of, one_of
 from web.pages import page
 from web.running import run_now
+from web.runs.asked import id_of, one_of
 from web.wiring import Wiring
 
 Row = Mapping[str, Any]

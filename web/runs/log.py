@@ -20,8 +20,8 @@ from db.tickets import open_ticket, tickets
 from providers.registry import get
 from web.access import Visiting, Visitor, Wired
 from web.pages import page
-from web.progress import shown
 from web.running import run_first
+from web.runs.progress import shown
 from web.wiring import Wiring
 
 DONE = {

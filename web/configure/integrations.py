@@ -13,8 +13,8 @@ from db import admin, configured, deleted
 from db.configured import DRAFT, PAGE
 from providers.registry import PROVIDERS
 from web.access import Visiting, Wired
+from web.configure.kinds import name_of
 from web.following import follow, pairs_of, to
-from web.kinds import name_of
 from web.pages import is_htmx, page
 
 router = APIRouter()

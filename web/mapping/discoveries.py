@@ -12,7 +12,7 @@ from core.errors import ConfigurationError, SyncError
 from db import admin, discovery, listings
 from db.admin import read_integration
 from web.access import Visiting, Wired
-from web.mappings import back, told
+from web.mapping.mappings import back, told
 from web.pages import is_htmx, page
 
 router = APIRouter()

@@ -14,10 +14,10 @@ from core.errors import ConfigurationError, Fault
 from db import admin, asking, issues, requests
 from db.resolution import resolve_issues
 from web.access import Visiting, Wired
-from web.asked import id_of, one_of
 from web.pages import page
+from web.people.sign_in import local
 from web.running import run_first
-from web.sign_in import local
+from web.runs.asked import id_of, one_of
 
 PAGE = 50
 FIELDS = ("integracao", "entidade", "direcao", "erro", "campo", "culpa", "log")

@@ -1,0 +1,1 @@
+"""Configurar: integrations, from the wizard to their end."""

@@ -1,0 +1,1 @@
+"""Início: how everything is, and who is told when it is not."""

@@ -1,0 +1,1 @@
+"""Migração: files and tables of old ERPs."""

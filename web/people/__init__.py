@@ -1,0 +1,1 @@
+"""Entrar, Acesso and Auditoria: who comes in, what they may, what they did."""
