@@ -104,12 +104,16 @@ async def _admitted(request: Request, *, writes: bool) -> Caller:
 
 
 def _count(key_id: UUID) -> None:
-    minute = int(time.monotonic() // 60)
+    minute = _minute()
     began, calls = _calls.get(key_id, (minute, 0))
     calls = calls + 1 if began == minute else 1
     _calls[key_id] = (minute, calls)
     if calls > CALLS_PER_MINUTE:
         raise TooMany(f"O limite é de {CALLS_PER_MINUTE} pedidos por minuto.")
+
+
+def _minute() -> int:
+    return int(time.monotonic() // 60)
 
 
 async def _body(request: Request) -> bytes:
