@@ -202,7 +202,7 @@ async def sign_in(console: str, wiring: Wiring, tenant: Tenant) -> AsyncIterator
         token = await sessions.open_(wiring.engine, person, (tenants or (tenant.id,))[0], "pytest")
         csrf = csrf_of(token)
         headers = {"Cookie": f"{COOKIE}={token}", "X-CSRF-Token": csrf}
-        http = httpx.AsyncClient(base_url=console, headers=headers, timeout=30, trust_env=False)
+        http = httpx.AsyncClient(base_url=console, headers=headers, timeout=60, trust_env=False)
         opened.append(http)
         return SignedIn(person, email, token, csrf, http)
 
@@ -250,7 +250,7 @@ async def open_page(browser: Browser, console: str) -> AsyncIterator[OpenPage]:
             cookie = {"name": COOKIE, "value": somebody.token, "url": console.replace("http:", "https:")}
             await context.add_cookies([cookie])  # type: ignore[list-item]
         page = await context.new_page()
-        page.set_default_timeout(10_000)
+        page.set_default_timeout(30_000)
         page.on("pageerror", lambda error: errors.append(str(error)))
         page.on("console", lambda said: errors.append(said.text) if "Content Security" in said.text else None)
         await page.goto(path)

@@ -105,7 +105,7 @@ async def test_an_operator_makes_people_who_choose_their_password(
     once = shown_secret(made, "senha-feita")
     assert len(once) >= passwords.SHORTEST
     assert once not in (await operator.http.get("/acesso")).text
-    async with httpx.AsyncClient(base_url=console, trust_env=False) as http:
+    async with httpx.AsyncClient(base_url=console, timeout=60, trust_env=False) as http:
         entered = await http.post("/entrar", data={"email": new["email"], "password": once})
         token = entered.cookies[COOKIE]
         http.headers["Cookie"] = f"{COOKIE}={token}"

@@ -52,7 +52,7 @@ def problem(answer: httpx.Response, status: int) -> dict[str, Any]:
 
 async def test_without_a_key_nothing_is_said(console: str, wiring: Wiring, tenant: Tenant) -> None:
     key = await api_keys.create(wiring.engine, tenant.id, "x", ["ler"], None, By("teste"))
-    async with httpx.AsyncClient(base_url=console + PREFIX, trust_env=False) as http:
+    async with httpx.AsyncClient(base_url=console + PREFIX, timeout=60, trust_env=False) as http:
         for given in ("", f"Basic {key}", f"Bearer {key}x", "Bearer cts_", "Bearer", f"bearer  {key[:-1]}"):
             refused = await http.get("/integrations", headers={"Authorization": given} if given else {})
             assert problem(refused, 401)["title"] == "Chave necessária"
@@ -366,7 +366,7 @@ async def test_providers_audit_and_alarms_are_read(api: httpx.AsyncClient, here:
 
 
 async def test_the_openapi_is_open_and_can_be_read_without_a_script(console: str) -> None:
-    async with httpx.AsyncClient(base_url=console + PREFIX, trust_env=False) as http:
+    async with httpx.AsyncClient(base_url=console + PREFIX, timeout=60, trust_env=False) as http:
         found = (await http.get("/openapi.json")).json()
         assert found["openapi"].startswith("3.1")
         assert found["servers"] == [{"url": PREFIX}]

@@ -59,7 +59,7 @@ def wiring(wiring: Wiring, failing: list[str]) -> Wiring:
 async def test_every_answer_carries_them(
     person: SignedIn, reader: SignedIn, console: str, failing: list[str]
 ) -> None:
-    async with httpx.AsyncClient(base_url=console, trust_env=False) as http:
+    async with httpx.AsyncClient(base_url=console, timeout=60, trust_env=False) as http:
         answers = [
             await http.get("/entrar"),
             await http.get("/"),

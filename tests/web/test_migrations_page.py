@@ -252,7 +252,7 @@ async def test_too_much_is_refused_before_it_is_read(
 async def test_a_stranger_and_a_reader_send_nothing(
     reader: SignedIn, person: SignedIn, console: str, office: Office
 ) -> None:
-    async with httpx.AsyncClient(base_url=console, trust_env=False) as http:
+    async with httpx.AsyncClient(base_url=console, timeout=60, trust_env=False) as http:
         assert (await http.post("/migracoes/nova", files={"arquivo": b"x"})).status_code == 303
     assert (await send(reader, workbook(products(1)))).status_code == 403
     address = await sent(person, workbook(products(1)))

@@ -49,7 +49,7 @@ async def console(without: Wiring, issuer: Issuer) -> AsyncIterator[str]:
 @pytest.fixture
 async def browser(console: str, issuer: Issuer) -> AsyncIterator[httpx.AsyncClient]:
     issuer.steer("fault", kind="")
-    async with httpx.AsyncClient(base_url=console, trust_env=False) as http:
+    async with httpx.AsyncClient(base_url=console, timeout=60, trust_env=False) as http:
         yield http
 
 
@@ -68,7 +68,7 @@ async def leave(browser: httpx.AsyncClient, back: str = "/") -> tuple[str, str]:
     assert sent.status_code == 303
     cookie = sent.headers["set-cookie"]
     assert {"HttpOnly", "Secure", "SameSite=lax", "Path=/"} <= set(cookie.split("; "))
-    async with httpx.AsyncClient(trust_env=False) as http:
+    async with httpx.AsyncClient(timeout=60, trust_env=False) as http:
         returned = await http.get(sent.headers["location"])
     assert returned.status_code == 302
     return returned.headers["location"], cookie.partition(";")[0]
@@ -97,7 +97,10 @@ async def test_the_button_is_there_and_leads_with_a_proof(browser: httpx.AsyncCl
 
 async def test_without_a_provider_there_is_none(without: Wiring, console: str) -> None:
     address = free_address()
-    async with serving(without, address), httpx.AsyncClient(base_url=address, trust_env=False) as http:
+    async with (
+        serving(without, address),
+        httpx.AsyncClient(base_url=address, timeout=60, trust_env=False) as http,
+    ):
         assert "Entrar com" not in (await http.get("/entrar")).text
         assert (await http.get("/entrar/openid")).status_code == 404
         assert (await http.get(RETURN)).status_code == 404
@@ -212,7 +215,7 @@ async def test_a_provider_that_is_another_or_away(issuer: Issuer, browser: httpx
     client = Client(issuer.url, issuer.client_id, issuer.client_secret, "x")
     for fault, message in (("metadata_iss", "outro nome"), ("500", "HTTP 500")):
         issuer.steer("fault", kind=fault)
-        async with httpx.AsyncClient(trust_env=False) as outside:
+        async with httpx.AsyncClient(timeout=60, trust_env=False) as outside:
             with pytest.raises(Exception, match=message):
                 await Provider(client, outside).begin("http://127.0.0.1/x")
 

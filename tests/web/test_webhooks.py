@@ -65,7 +65,7 @@ async def connect(
     console: str, wiring: Wiring, tenant: Tenant, sql: Sql, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[Callable[..., Any]]:
     monkeypatch.setattr(inbox, "DOOR_SECONDS", 0.0)
-    async with httpx.AsyncClient(base_url=console, trust_env=False) as http:
+    async with httpx.AsyncClient(base_url=console, timeout=60, trust_env=False) as http:
 
         async def run(
             provider: str = "woocommerce", secrets: dict[str, str] | None = None, **settings: str
