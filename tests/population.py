@@ -7,6 +7,7 @@ from uuid import UUID, uuid4
 import msgspec
 from sqlalchemy import create_engine, text
 from sqlalchemy.pool import NullPool
+from uuid_utils.compat import uuid7
 
 from core.actor import Actor
 from core.channel import ChannelKind, Destination
@@ -65,7 +66,7 @@ async def populate(database: Database, wiring: Wiring, tenant: Tenant, *, ticket
     integration = await _integration(wiring, tenant, mark)
     found = await admin.pairs(wiring.engine, tenant.id)
     names = ("product", "spare", "mapping", "conflict", "log", "issue", "discovery", "proposal", "request")
-    ids: dict[str, Any] = {name: uuid4() for name in (*names, "ticket_id", "migration", "notice")}
+    ids: dict[str, Any] = {name: uuid7() for name in (*names, "ticket_id", "migration", "notice")}
     ids |= {
         "external": uuid4().hex,
         "integration": integration,
