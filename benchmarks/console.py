@@ -36,7 +36,18 @@ from deployments.client import Api
 from web.access import COOKIE
 from web.app import create
 
-PAGES = ("/", "/mapeamentos", "/mapeamentos?estado=orphan", "/mapeamentos?busca=12", "/conflitos")
+PAGES = (
+    "/",
+    "/mapeamentos",
+    "/mapeamentos?estado=orphan",
+    "/mapeamentos?busca=12",
+    "/conflitos",
+    "/logs",
+    "/logs?status=error",
+    "/logs?abertos=1",
+    "/falhas",
+    "/registros?busca=12",
+)
 """Addresses that are measured; a page of a list is as fast as any other of it."""
 WARM_UP, TIMES = 3, 60
 NOWHERE = "http://127.0.0.1:9"

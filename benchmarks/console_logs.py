@@ -2,32 +2,43 @@
 
     python -m benchmarks.console_logs [--rows 1000000] [--seconds 60] [--keep FOLDER]
 
-A database of its own on the embedded server is filled and asked through the console's own queries. Figures
-are milliseconds. `--keep` leaves the database for another round.
+A database of its own on the embedded server is filled, and whole pages (session, permissions, queries,
+template) are asked for in one process. Figures are milliseconds. `--keep` leaves the database for another
+round.
 """
 
 import argparse
 import asyncio
 import os
 import random
+import re
 import shutil
 import statistics
 import time
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from urllib.parse import urlencode
 from uuid import UUID, uuid4
 
+import httpx
 from sqlalchemy import create_engine, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlalchemy.pool import NullPool
 
-from core.entities import Direction, Entity, RunStatus, Trigger
-from db import embedded
-from db.log_pages import Filter, read_page
-from db.session import engine as open_engine
-from db.session import tenant_transaction
+from cli.web import wired
+from db import admin, embedded, people, sessions
+from db.audit import By
+from db.session import engine, tenant_transaction
+from db.settings import read
 from db.upgrade import upgrade
+from db.vault import generate_key
+from deployments.client import Api
+from web.access import COOKIE
+from web.app import create
 
+NOWHERE = "http://127.0.0.1:9"
+NEXT = re.compile(r'rel="next" href="[^"]*antes=([0-9a-f-]{36})')
 LIMIT_MS = 150.0
 FILL = (
     "INSERT INTO erp.tenant (id, name, slug) VALUES (:tenant, 'Loja', 'loja'), (:other, 'Outra', 'outra')",
@@ -97,62 +108,83 @@ def _filled(server: embedded.Server, name: str, rows: int) -> UUID:
 
 
 async def _measure(url: str, tenant: UUID, seconds: float) -> None:
-    engine = open_engine(url)
-    one = (await read_page(engine, tenant, Filter())).integrations[0].id
+    os.environ.update(DATABASE_URL=url, CLOUDTOSYS_KEYS=generate_key())
+    database = engine(read().database_url)
+    person = await people.create(database, f"{uuid4().hex}@exemplo.example", "Bench", None)
+    await people.grant(database, tenant, person, can_edit=True, by=By("bench"))
+    token = await sessions.open_(database, person, tenant, "bench")
+    ids = await _places(database, tenant)
+    one = (await admin.integrations(database, tenant))[0].id
     now = datetime.now(UTC)
-    walks = {
-        "no filter": Filter(),
-        "integration": Filter(integration_id=one),
-        "entity": Filter(entity=Entity.ORDERS),
-        "entity without logs": Filter(entity=Entity.INVOICES),
-        "direction": Filter(direction=Direction.EXPORT),
-        "success": Filter(status=RunStatus.SUCCESS),
-        "error": Filter(status=RunStatus.ERROR),
-        "interrupted": Filter(status=RunStatus.INTERRUPTED),
-        "cancelled (none)": Filter(status=RunStatus.CANCELLED),
-        "manual": Filter(trigger=Trigger.MANUAL),
-        "webhook": Filter(trigger=Trigger.WEBHOOK),
-        "a month": Filter(since=now - timedelta(days=300), until=now - timedelta(days=270)),
-        "errors of a day": Filter(status=RunStatus.ERROR, since=now - timedelta(days=1)),
-        "rare together": Filter(
-            integration_id=one, entity=Entity.STOCK, status=RunStatus.ERROR, trigger=Trigger.REPROCESS
+    month: dict[str, object] = {
+        "desde": f"{now - timedelta(days=300):%Y-%m-%d}",
+        "ate": f"{now - timedelta(days=270):%Y-%m-%d}",
+    }
+    walks: dict[str, tuple[str, dict[str, object]]] = {
+        "no filter": ("/logs", {}),
+        "integration": ("/logs", {"integracao": one}),
+        "entity": ("/logs", {"entidade": "orders"}),
+        "entity without logs": ("/logs", {"entidade": "invoices"}),
+        "direction": ("/logs", {"direcao": "export"}),
+        "success": ("/logs", {"status": "success"}),
+        "error": ("/logs", {"status": "error"}),
+        "interrupted (1 in 10,000)": ("/logs", {"status": "interrupted"}),
+        "cancelled (none)": ("/logs", {"status": "cancelled"}),
+        "manual (1 in 5,000)": ("/logs", {"gatilho": "manual"}),
+        "webhook": ("/logs", {"gatilho": "webhook"}),
+        "a month": ("/logs", month),
+        "errors of a month": ("/logs", {"status": "error", **month}),
+        "rare together": (
+            "/logs",
+            {"integracao": one, "entidade": "stock", "status": "error", "gatilho": "reprocess"},
         ),
-        "unresolved": Filter(unresolved=True),
-        "unresolved, entity": Filter(unresolved=True, entity=Entity.ORDERS),
+        "unresolved": ("/logs", {"abertos": 1}),
+        "unresolved, entity": ("/logs", {"abertos": 1, "entidade": "orders"}),
+        "failures": ("/falhas", {}),
+        "failures of a cause": ("/falhas", {"erro": "RecordError", "entidade": "orders"}),
     }
     everywhere: list[float] = []
-    for label, asked in walks.items():
-        taken = await _walk(engine, tenant, asked, seconds / len(walks))
-        everywhere += taken
-        print(_line(label, taken), flush=True)
+    async with Api(NOWHERE) as api:
+        transport = httpx.ASGITransport(create(wired(read(), api, "http://bench")))
+        headers = {"Cookie": f"{COOKIE}={token}"}
+        async with httpx.AsyncClient(transport=transport, base_url="http://bench", headers=headers) as http:
+            await http.get("/logs")
+            for label, (path, asked) in walks.items():
+                taken = await _walk(http, path, asked, ids, seconds / len(walks))
+                everywhere += taken
+                print(_line(label, taken), flush=True)
     p95 = _percentile(everywhere, 95)
     print(f"{_line('all', everywhere)}\np95 {p95:.1f} ms, limit {LIMIT_MS:.0f} ms")
-    await engine.dispose()
+    await database.dispose()
 
 
-async def _walk(engine: AsyncEngine, tenant: UUID, asked: Filter, seconds: float) -> list[float]:
+async def _walk(
+    http: httpx.AsyncClient, path: str, asked: Mapping[str, object], ids: Sequence[UUID], seconds: float
+) -> list[float]:
     """Pages one after another, and from places anywhere in the list."""
     taken: list[float] = []
-    ids = await _places(engine, tenant)
-    before: UUID | None = None
+    before: dict[str, object] = {}
     ends = time.monotonic() + seconds
     while time.monotonic() < ends:
+        address = f"{path}?{urlencode({**asked, **before})}"
         started = time.monotonic()
-        page = await read_page(engine, tenant, asked, before)
+        answer = await http.get(address)
         taken.append((time.monotonic() - started) * 1000)
-        before = random.choice(ids) if not page.more or len(taken) % 3 == 0 else page.rows[-1]["id"]
+        answer.raise_for_status()
+        onwards = NEXT.search(answer.text)
+        before = {"antes": onwards[1] if onwards and len(taken) % 3 else random.choice(ids)}
     return taken
 
 
-async def _places(engine: AsyncEngine, tenant: UUID) -> list[UUID]:
-    async with tenant_transaction(engine, tenant) as connection:
+async def _places(database: AsyncEngine, tenant: UUID) -> list[UUID]:
+    async with tenant_transaction(database, tenant) as connection:
         rows = await connection.execute(text("SELECT id FROM sync.sync_log TABLESAMPLE SYSTEM (0.2)"))
         return list(rows.scalars())
 
 
 def _line(label: str, taken: list[float]) -> str:
     middle, p95 = statistics.median(taken), _percentile(taken, 95)
-    return f"{label:22} {len(taken):6} pages  median {middle:6.1f}  p95 {p95:6.1f}  max {max(taken):6.1f} ms"
+    return f"{label:26} {len(taken):6} pages  median {middle:6.1f}  p95 {p95:6.1f}  max {max(taken):6.1f} ms"
 
 
 def _percentile(taken: list[float], percent: int) -> float:

@@ -45,12 +45,17 @@ _PLACE = (
     " AND {0}.started_at >= CAST(:since AS timestamptz)"
 )
 _NEWEST = "ORDER BY {0}.started_at DESC, {0}.id DESC LIMIT :limit"
+_HEAD = (
+    f"SELECT l.id, l.started_at FROM sync.sync_log l WHERE ({_L}, l.started_at, l.id) < ({_S},"
+    " CAST(:until AS timestamptz), CAST(:before AS uuid))"
+    f" AND ({_L}, l.started_at) >= ({_S}, CAST(:since AS timestamptz))"
+    f" ORDER BY {', '.join(f'{name} DESC' for name in _L.split(', '))}, l.started_at DESC, l.id DESC LIMIT "
+)
+# A list whose newest is not among as many newest as are wanted has nothing to give.
 _HEADS = (
-    f"{_SCOPES} SELECT h.id, h.started_at FROM s CROSS JOIN LATERAL (SELECT l.id, l.started_at"
-    f" FROM sync.sync_log l WHERE ({_L}, l.started_at, l.id) < ({_S}, CAST(:until AS timestamptz),"
-    f" CAST(:before AS uuid)) AND ({_L}, l.started_at) >= ({_S}, CAST(:since AS timestamptz))"
-    f" ORDER BY {', '.join(f'{name} DESC' for name in _L.split(', '))}, l.started_at DESC, l.id DESC"
-    f" LIMIT :limit) h WHERE {_ASKED.format('s')}"
+    f"{_SCOPES}, newest AS MATERIALIZED (SELECT s.* FROM s CROSS JOIN LATERAL ({_HEAD}1) h"
+    f" WHERE {_ASKED.format('s')} ORDER BY h.started_at DESC, h.id DESC LIMIT :limit)"
+    f" SELECT h.id, h.started_at FROM newest s CROSS JOIN LATERAL ({_HEAD}:limit) h"
 )
 _ALL = f"SELECT l.id, l.started_at FROM sync.sync_log l WHERE {_PLACE.format('l')}"
 _INTEGRATION = f"{_ALL} AND l.integration_id = :integration"
