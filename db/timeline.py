@@ -162,14 +162,15 @@ async def _traces(connection: AsyncConnection, values: Mapping[str, Any]) -> lis
 def _of_mapping(mapping: Row, traces: Sequence[Row]) -> list[Row]:
     """When the link was made is in its id (RFC 9562 5.7), unless the audit trail knows who made it."""
     found: list[Row] = []
-    if not any(row["trace"] == "audit" and row["action"] == "mapping.create" for row in traces):
+    told = any(row["trace"] == "audit" and row["action"] == "mapping.create" for row in traces)
+    if not told and mapping["id"].version == 7:
         made = datetime.fromtimestamp((mapping["id"].int >> 80) / 1000, UTC)
-        found.append({"trace": "linked", "at": made} if mapping["id"].version == 7 else {})
+        found.append({"trace": "linked", "at": made})
     if mapping["synced_at"]:
         found.append({"trace": "written", "at": mapping["synced_at"]})
     if mapping["missing_at"]:
         found.append({"trace": "missing", "at": mapping["missing_at"], "state": mapping["state"]})
-    return [row for row in found if row]
+    return found
 
 
 async def _one(connection: AsyncConnection, statement: Any, values: Mapping[str, Any]) -> Row | None:

@@ -79,6 +79,13 @@ async def test_the_story_of_a_record_in_its_order(
     assert "nunca foi visto" not in page
 
 
+async def test_a_link_whose_id_tells_no_time(person: SignedIn, linked: UUID, shop: UUID, sql: Sql) -> None:
+    sql("UPDATE sync.mapping SET id = :id", id=UUID("f9a63c5e-6a6f-4f0e-9d6c-0d3f5a8d1c11"))
+    page = (await person.http.get(f"/registros/{shop}/products/P-1")).text
+    assert "Os dois lados iguais" in page
+    assert "Vínculo criado" not in page
+
+
 async def test_a_link_that_was_broken_is_still_told_of(person: SignedIn, linked: UUID, shop: UUID) -> None:
     await person.http.post(f"/mapeamentos/{linked}/excluir", data={"motivo": "Era outro"})
     page = (await person.http.get(f"/registros/{shop}/products/P-1")).text
