@@ -76,9 +76,9 @@ FAILURES = (
     Bug(
         "a request is served by every run that asks for it",
         "db/requests.py",
-        """    f" AND state = 'waiting' RETURNING {_COLUMNS}"
+        """    f" AND state = 'waiting' AND (CAST(:only AS text) IS NULL OR kind = :only) RETURNING {_COLUMNS}"
 """,
-        """    f" RETURNING {_COLUMNS}"
+        """    f" AND (CAST(:only AS text) IS NULL OR kind = :only) RETURNING {_COLUMNS}"
 """,
         (f"{PAIRS}requests.py::test_a_request_is_served_once",),
     ),
@@ -151,8 +151,8 @@ SECRETS = (
     Bug(
         "a pooled connection carries its tenant on",
         "db/session.py",
-        "set_config('app.tenant_id', :tenant, true),",
-        "set_config('app.tenant_id', :tenant, false),",
+        "set_config('app.tenant_id', :tenant, true)\"",
+        "set_config('app.tenant_id', :tenant, false)\"",
         (f"{DATABASE}session.py::test_nothing_stays_on_a_pooled_connection",),
     ),
 )
