@@ -16,7 +16,7 @@ from tests.faults.conftest import LONG
 from tests.providers.conftest import Shop, write
 
 SEED = 20270308
-SHARED, ROUNDS = 10_000, (101 if LONG else 16)
+SHARED, ROUNDS = 10_000, (101 if LONG else 8)
 WRITTEN = (
     "SELECT (SELECT array_agg(xmin::text ORDER BY id) FROM erp.product),"
     " (SELECT array_agg(xmin::text ORDER BY id) FROM sync.mapping),"

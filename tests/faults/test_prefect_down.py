@@ -30,8 +30,8 @@ from tests.faults.conftest import LONG
 from tests.faults.test_kill import Until, assert_equal
 from tests.processes import PrefectServer
 
-ROUNDS, PAIRS, LARGE = (3, 30, 30_000) if LONG else (1, 10, 6_000)
-OUTAGE = (15.0, 45.0) if LONG else (8.0, 10.0)
+ROUNDS, PAIRS, LARGE = 3, 30, 30_000
+OUTAGE = 15.0, 45.0
 """Seconds; a killed server needs some more to start."""
 PERIOD = 300
 SLOWNESS = 4.0
@@ -126,8 +126,9 @@ def connect(
     return run
 
 
-@pytest.mark.timeout(3600 if LONG else 300)
-@pytest.mark.parametrize("how", ["kill", "stop"] if LONG else ["kill"])
+@pytest.mark.skipif(not LONG, reason="make faults: in the gate it is the worker that is away (test_outage)")
+@pytest.mark.timeout(3600)
+@pytest.mark.parametrize("how", ["kill", "stop"])
 async def test_slots_are_served_once_after_an_outage(
     connect: Callable[[Store, Entity, UUID, Cadence], None],
     environment: dict[str, str],

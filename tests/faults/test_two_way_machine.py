@@ -36,7 +36,7 @@ from tests.faults.once import die
 from tests.world.fixtures import furnish
 from tests.world.room import Room, issues
 
-EXAMPLES, STEPS = (100, 100) if LONG else (4, 40)
+EXAMPLES, STEPS = (100, 100) if LONG else (3, 30)
 SEED = int(os.environ.get("SEED", "20270909"))
 NAMES, PRICES, GTINS = ("A", "B", "C"), ("1.00", "2.00", "3.00", "4.00"), (None, "7891", "7892")
 SIZES = ("P", "M")

@@ -1,5 +1,6 @@
 """Início: the manual's four figures, how fresh each pair is, thirty days, what waits, and a run by hand."""
 
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -24,6 +25,12 @@ __all__ = ["new_pair"]
 Sql = Callable[..., Any]
 NewPair = Callable[..., UUID]
 NOW = datetime.now(UTC)
+
+
+@pytest.fixture(autouse=True)
+def _begin_now(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A slot that passes between collection and this test would make its pairs late."""
+    monkeypatch.setattr(sys.modules[__name__], "NOW", datetime.now(UTC))
 
 
 class Heart:

@@ -5,14 +5,13 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Bug:
-    """`tests` are files or single tests; a `slow` one takes longer than the gate has time for."""
+    """`tests` are files or single tests that have to see it."""
 
     name: str
     file: str
     old: str
     new: str
     tests: tuple[str, ...]
-    slow: bool = False
 
 
 UNIT, DATABASE, FAULTS = "tests/unit/test_", "tests/database/test_", "tests/faults/test_"

@@ -16,7 +16,6 @@ COMMITS = (
             await ledger.hold(connection, bound)
 """,
         (f"{FAULTS}commits.py",),
-        slow=True,
     ),
     Bug(
         "an export's cursor passes what was not written",
@@ -42,7 +41,6 @@ COMMITS = (
                 await job.erp_side.intend(creates)
 """,
         (f"{FAULTS}lost_answers.py",),
-        slow=True,
     ),
     Bug(
         "an export reads the last change again and again",
@@ -113,7 +111,6 @@ COMMITS = (
         "if token is not None and slot_at is not None and await _served(connection, log):",
         "if False:",
         (f"{FAULTS}outage.py",),
-        slow=True,
     ),
     Bug(
         "calls at the same time lose what others counted",
@@ -133,7 +130,6 @@ COMMITS = (
         " WHERE id = :pair AND lease_token = :token AND lease_expires_at < now()",
         " WHERE id = :pair",
         ("tests/flows/test_watchdog.py::test_a_run_that_came_back_to_life_is_left_alone",),
-        slow=True,
     ),
 )
 
@@ -151,7 +147,6 @@ CREATES = (
         "await job.erp_side.doubt([item.intent for item in creates if item.intent], job.look_again[0])",
         "await job.erp_side.withdraw([item.intent for item in creates if item.intent])",
         (f"{FAULTS}lost_answers.py::test_where_nobody_can_say_nothing_is_sent_twice",),
-        slow=True,
     ),
     Bug(
         "a create is sent again under another key",
@@ -159,7 +154,6 @@ CREATES = (
         "job.intents = {doubt.internal_id: doubt for doubt in due}",
         "job.intents = {}",
         (f"{FAULTS}lost_answers.py::test_no_create_is_doubled_and_none_stays_unknown",),
-        slow=True,
     ),
     Bug(
         "what may not be repeated is repeated",
