@@ -41,6 +41,10 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[embedded.Serve
         return
     root = embedded.SYSTEM_FOLDER if os.geteuid() == 0 else Path(tmp_path_factory.mktemp("pg"))
     server = embedded.start(root / f"tests-{os.getpid()}")
+    # Nobody cuts its power (tests/database/test_embedded.py kills servers of its own).
+    for name in ("fsync", "full_page_writes"):
+        _administer(server, f"ALTER SYSTEM SET {name} = off")
+    _administer(server, "SELECT pg_reload_conf()")
     yield server
     server.stop()
     _remove(server.data.parent)

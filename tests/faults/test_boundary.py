@@ -25,6 +25,7 @@ WRITTEN = (
 """The transaction that wrote each row: the same again means that nothing was written."""
 
 
+@pytest.mark.skipif(not LONG, reason="make faults: it takes a minute")
 @pytest.mark.timeout(300)
 async def test_ten_thousand_records_of_one_second(shop: Shop) -> None:
     """Asked again whole by the next run, in which they cost no write; a change of one of them is found."""

@@ -47,7 +47,8 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("impatient")
 @pytest.mark.parametrize(
-    "style", ["world-ten", "world-keys", "world-both", "world-single", "world-single-keys"]
+    "style",
+    ["world-ten", "world-both", *(("world-keys", "world-single", "world-single-keys") if LONG else ())],
 )
 @pytest.mark.timeout(3600 if LONG else 300)
 async def test_no_create_is_doubled_and_none_stays_unknown(connect_world: Connect, style: str) -> None:

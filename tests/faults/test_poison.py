@@ -20,6 +20,7 @@ from providers import registry
 from providers.woocommerce import WOOCOMMERCE
 from sandbox.process import Store
 from sandbox.process import start as open_shop
+from tests.faults.conftest import LONG
 from tests.faults.poison import POISON
 from tests.faults.poison import PRODUCTS as RESOURCE
 from tests.faults.test_kill import Until, succeeded
@@ -32,6 +33,7 @@ PLACE = "SELECT deaths, suspect FROM sync.cursor"
 STATUSES = "SELECT status FROM sync.sync_log ORDER BY started_at"
 
 
+@pytest.mark.skipif(not LONG, reason="make faults: it takes a minute")
 @pytest.mark.timeout(300)
 async def test_one_deadly_record_of_300_is_one_issue(
     connect: Callable[[Store], Awaitable[UUID]],

@@ -13,9 +13,9 @@ from tests.faults.once import die
 from tests.world.room import Room, issues
 
 BATCH, STEP = (2, 1) if LONG else (5, 3)
-CASES = [("world", "before"), ("world-keys", "after")]
+CASES = [("world-keys", "after")]
 if LONG:
-    CASES += [("world", "after"), ("world-keys", "before"), ("world-single", "after")]
+    CASES += [("world", "before"), ("world", "after"), ("world-keys", "before"), ("world-single", "after")]
 SEED = 20270212
 
 
@@ -25,13 +25,13 @@ async def test_killed_at_any_commit_both_sides_are_equal(
     connect_world: Callable[..., Room], style: str, when: str
 ) -> None:
     """Every round begins with both sides changed. The one whose run survives is the last. The gate takes
-    every third commit, and other ones in each of its cases."""
+    every third commit, of one way to write."""
     room = connect_world(style)
     room.pair(policy=ConflictPolicy.ERP_WINS)
     ids = [room.product(f"E{n}") for n in range(4)]
     room.world.populate("products", 4, seed=SEED)
     await room.sync()
-    for place in itertools.count(1 + CASES.index((style, when)) % STEP, STEP):
+    for place in itertools.count(1, STEP):
         edits = change(room, ids, place)
         room.forget()
         survived = die(room.pairs[Entity.PRODUCTS], Entity.PRODUCTS, BATCH, place, when)
