@@ -5,7 +5,6 @@ import os
 import secrets
 import ssl
 import subprocess
-import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,10 +14,7 @@ from typing import Any
 
 import httpx
 
-from sandbox import certificates
-
-ROOT = Path(__file__).parents[1]
-STOP_SECONDS = 10
+from sandbox import certificates, child
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +38,7 @@ class Store:
 
     def stop(self) -> None:
         """End the process; a second call does nothing."""
-        _end(self.process)
+        child.end(self.process)
 
     def control(self, action: str, **body: Any) -> Any:
         """`change`, `create` and `delete` (`kind`, `id`, `fields`), `truth` (`kind`), `clock`, `faults`…"""
@@ -118,35 +114,14 @@ def start(*, tls: bool = False, **options: int | str | Path) -> Iterator[Store]:
             ca_file, options = made.ca_file, options | {"tls_cert": made.cert_file, "tls_key": made.key_file}
         key = str(options.pop("consumer_key", f"ck_{secrets.token_hex(20)}"))
         secret = str(options.pop("consumer_secret", f"cs_{secrets.token_hex(20)}"))
-        flags = [
-            part for name, value in options.items() for part in (f"--{name.replace('_', '-')}", str(value))
-        ]
-        command = [sys.executable, "-m", "sandbox.woocommerce", *flags]
         # Not as arguments: those can be read by every user of the machine.
         environment = os.environ | {"SANDBOX_CONSUMER_KEY": key, "SANDBOX_CONSUMER_SECRET": secret}
-        process = subprocess.Popen(  # noqa: S603 - our own module
-            command, stdout=subprocess.PIPE, env=environment, cwd=ROOT
-        )
+        flags = child.flags(options)
+        process, said = child.begin("sandbox.woocommerce", *flags, environment=environment)
         try:
-            line = process.stdout.readline() if process.stdout else b""
-            if not line:
-                raise RuntimeError(f"the sandbox ended with {process.wait(STOP_SECONDS)} instead of starting")
-            said = json.loads(line)
             yield Store(said["url"], key, secret, said["token"], process, ca_file)
         finally:
-            _end(process)
-
-
-def _end(process: "subprocess.Popen[bytes]") -> None:
-    if process.poll() is None:
-        process.terminate()
-    try:
-        process.wait(STOP_SECONDS)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait(STOP_SECONDS)
-    if process.stdout:
-        process.stdout.close()
+            child.end(process)
 
 
 def _lines(answer: httpx.Response) -> list[dict[str, Any]]:

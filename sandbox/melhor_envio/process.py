@@ -1,18 +1,11 @@
 """Start a Melhor Envio as a process of its own, and steer it."""
 
-import json
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
-import httpx
-
-ROOT = Path(__file__).parents[2]
-STOP_SECONDS = 10
+from sandbox import child
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,29 +22,11 @@ class Broker:
     def steer(self, action: str, **body: Any) -> Any:
         """`begin`, `move`, `wallet`, `faults`, `labels`, `log`, `purchases`, `limit`, `consent` and `expire`,
         as `sandbox.melhor_envio.app` takes them. Raises httpx.HTTPStatusError."""
-        headers = {"X-Sandbox-Token": self.control}
-        with httpx.Client(trust_env=False, timeout=30) as client:
-            answer = client.post(f"{self.url}/__sandbox__/{action}", json=body, headers=headers)
-        return answer.raise_for_status().json()
+        return child.steer(self.url, self.control, action, body)
 
 
 @contextmanager
 def start(labels: int = 0) -> Iterator[Broker]:
     """Raises RuntimeError where it does not start."""
-    command = [sys.executable, "-m", "sandbox.melhor_envio", "--labels", str(labels)]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, cwd=ROOT)  # noqa: S603 - our own module
-    try:
-        line = process.stdout.readline() if process.stdout else b""
-        if not line:
-            raise RuntimeError(f"it ended with {process.wait(STOP_SECONDS)} instead of starting")
-        yield Broker(**json.loads(line))
-    finally:
-        if process.poll() is None:
-            process.terminate()
-        try:
-            process.wait(STOP_SECONDS)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait(STOP_SECONDS)
-        if process.stdout:
-            process.stdout.close()
+    with child.running("sandbox.melhor_envio", "--labels", str(labels)) as said:
+        yield Broker(**said)

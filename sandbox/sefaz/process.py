@@ -1,10 +1,7 @@
 """Start the services as a process of their own, and steer them."""
 
 import base64
-import json
 import ssl
-import subprocess
-import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,13 +9,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import httpx
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, pkcs12
 
-from sandbox import certificates
+from sandbox import certificates, child
 
-ROOT = Path(__file__).parents[2]
-STOP_SECONDS = 10
 CNPJ, PASSWORD = "98765432000198", "senha-do-a1"
 OTHER = "11222333000181"
 """Another company whose certificate is accepted too."""
@@ -53,10 +47,7 @@ class Service:
         """`begin`, `add`, `raw`, `clock`, `status`, `faults`, `other` and `log`, as `sandbox.sefaz.app`."""
         context = ssl.create_default_context(cadata=self.chain.decode())
         context.load_cert_chain(self.folder / "client.pem")
-        headers = {"X-Sandbox-Token": self.control}
-        with httpx.Client(verify=context, trust_env=False, timeout=30) as client:
-            answer = client.post(f"{self.url}/__sandbox__/{action}", json=body, headers=headers)
-        return answer.raise_for_status().json()
+        return child.steer(self.url, self.control, action, body, context)
 
 
 @contextmanager
@@ -69,25 +60,9 @@ def start() -> Iterator[Service]:
         (folder / "clients.pem").write_bytes(b"".join(pem for _, pem in clients.values()))
         _plain(folder / "client.pem", clients[CNPJ][0])
         options = ["--cert", made.cert_file, "--key", made.key_file, "--clients", folder / "clients.pem"]
-        command = [sys.executable, "-m", "sandbox.sefaz", *map(str, options)]
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, cwd=ROOT)  # noqa: S603 - our own module
-        try:
-            line = process.stdout.readline() if process.stdout else b""
-            if not line:
-                raise RuntimeError(f"the service ended with {process.wait(STOP_SECONDS)} instead of starting")
-            said = json.loads(line)
+        with child.running("sandbox.sefaz", *map(str, options)) as said:
             pfx = {cnpj: data for cnpj, (data, _) in clients.items()}
             yield Service(said["url"], made.ca_file.read_bytes(), pfx, said["control"], folder)
-        finally:
-            if process.poll() is None:
-                process.terminate()
-            try:
-                process.wait(STOP_SECONDS)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait(STOP_SECONDS)
-            if process.stdout:
-                process.stdout.close()
 
 
 def _plain(path: Path, pfx: bytes) -> None:

@@ -1,18 +1,11 @@
 """Start a shop as a process of its own, and steer it."""
 
-import json
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
-import httpx
-
-ROOT = Path(__file__).parents[2]
-STOP_SECONDS = 10
+from sandbox import child
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,30 +22,11 @@ class Shop:
         """`begin` (an empty shop, filled as `start` says), `populate`, `edit`, `delete`, `stock`, `truth`,
         `log` (since `forget`), `history`, `faults`, `switch`, `scopes`, `bucket`, `meter` and `expire`, as
         `sandbox.shopify.app` takes them."""
-        headers = {"X-Sandbox-Token": self.control}
-        with httpx.Client(trust_env=False, timeout=30) as client:
-            answer = client.post(f"{self.url}/__sandbox__/{action}", json=body, headers=headers)
-        return answer.raise_for_status().json()
+        return child.steer(self.url, self.control, action, body)
 
 
 @contextmanager
 def start(**options: int) -> Iterator[Shop]:
     """`options`: products, collections, customers, orders, variants, locations. Raises RuntimeError."""
-    flags = [part for name, value in options.items() for part in (f"--{name}", str(value))]
-    command = [sys.executable, "-m", "sandbox.shopify", *flags]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, cwd=ROOT)  # noqa: S603 - our own module
-    try:
-        line = process.stdout.readline() if process.stdout else b""
-        if not line:
-            raise RuntimeError(f"the shop ended with {process.wait(STOP_SECONDS)} instead of starting")
-        yield Shop(**json.loads(line))
-    finally:
-        if process.poll() is None:
-            process.terminate()
-        try:
-            process.wait(STOP_SECONDS)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait(STOP_SECONDS)
-        if process.stdout:
-            process.stdout.close()
+    with child.running("sandbox.shopify", *child.flags(options)) as said:
+        yield Shop(**said)

@@ -2,7 +2,6 @@
 
 import json
 import subprocess
-import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,8 +12,8 @@ from urllib.parse import urlsplit
 
 import httpx
 
-ROOT = Path(__file__).parents[2]
-STOP_SECONDS = 10
+from sandbox import child
+
 PAGE = 5000
 
 Option = int | float | str | bool | list[str]
@@ -41,12 +40,12 @@ class World:
 
     def stop(self) -> None:
         """End the process; a second call does nothing."""
-        _end(self.process)
+        child.end(self.process)
 
     def kill(self) -> None:
         """SIGKILL: what was answered is on the disk."""
         self.process.kill()
-        _end(self.process)
+        child.end(self.process)
 
     def restart(self, **options: Option) -> None:
         """The same disk and port; the script of faults and the meter begin anew. Ends a running process."""
@@ -180,21 +179,4 @@ def _begin(folder: Path, options: dict[str, Any]) -> tuple["subprocess.Popen[byt
         shown = {True: "on", False: "off"}[value] if isinstance(value, bool) else value
         values = shown if isinstance(shown, list) else [str(shown)]
         flags += [f"--{name.replace('_', '-')}", *values]
-    command = [sys.executable, "-m", "sandbox.world", *flags]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, cwd=ROOT)  # noqa: S603 - our own module
-    line = process.stdout.readline() if process.stdout else b""
-    if not line:
-        raise RuntimeError(f"the world ended with {process.wait(STOP_SECONDS)} instead of starting")
-    return process, json.loads(line)
-
-
-def _end(process: "subprocess.Popen[bytes]") -> None:
-    if process.poll() is None:
-        process.terminate()
-    try:
-        process.wait(STOP_SECONDS)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait(STOP_SECONDS)
-    if process.stdout:
-        process.stdout.close()
+    return child.begin("sandbox.world", *flags)
