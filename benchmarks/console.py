@@ -24,17 +24,13 @@ from sqlalchemy import Connection, create_engine, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlalchemy.pool import NullPool
 
-from cli.web import settle, wired
-from db import admin, embedded, people, sessions
-from db.audit import By
+from benchmarks.sitting import sitting
+from db import admin, embedded
 from db.databases import OURS, create_databases
 from db.session import engine
 from db.settings import read
 from db.upgrade import upgrade
 from db.vault import generate_key
-from deployments.client import Api
-from web.access import COOKIE
-from web.app import create
 
 PAGES = (
     "/",
@@ -50,7 +46,6 @@ PAGES = (
 )
 """Addresses that are measured; a page of a list is as fast as any other of it."""
 WARM_UP, TIMES = 3, 60
-NOWHERE = "http://127.0.0.1:9"
 FILL = (
     # Ten systems with five pairs each, three months of runs, newest last.
     """
@@ -130,16 +125,9 @@ def filled(rows: int) -> Iterator[Filled]:
 
 async def measure(found: Filled) -> None:
     """One session asks for each page in turn, from the same event loop that answers."""
-    person = await people.create(found.database, "bench@exemplo.example", "Bench", None)
-    await people.grant(found.database, found.tenant, person, can_edit=True, by=By("bench"))
-    token = await sessions.open_(found.database, person, found.tenant, "bench")
-    async with Api(NOWHERE) as api:
-        transport = httpx.ASGITransport(create(wired(read(), api, "http://bench")))
-        settle()
-        headers = {"Cookie": f"{COOKIE}={token}"}
-        async with httpx.AsyncClient(transport=transport, base_url="http://bench", headers=headers) as http:
-            for page in PAGES:
-                print(json.dumps(await _timed(http, page)), flush=True)
+    async with sitting(found.database, found.tenant) as http:
+        for page in PAGES:
+            print(json.dumps(await _timed(http, page)), flush=True)
     await found.database.dispose()
 
 

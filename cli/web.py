@@ -3,7 +3,6 @@
 import argparse
 import asyncio
 import gc
-import os
 import ssl
 import sys
 from collections.abc import Mapping
@@ -17,6 +16,7 @@ from cli.ports import DEFAULT_BASE, HOST, address
 from cli.probe import account_of, probed
 from core.errors import ConfigurationError, SyncError
 from core.openid import Provider
+from core.ports import Orchestrator
 from db.admin import IntegrationRow
 from db.session import engine
 from db.settings import Environment, read, read_openid
@@ -26,7 +26,7 @@ from deployments.client import Api, moment
 from deployments.desired import pool
 from tasks import consent, webhooks
 from web.app import create
-from web.pulse import Pulse
+from web.pulse import Pulse, TakePulse
 from web.wiring import Wiring
 
 GRACE_SECONDS = 5
@@ -37,7 +37,8 @@ async def serve(port: int) -> None:
     """Until SIGTERM. Raises `ConfigurationError` when the environment is not complete."""
     environment, client = read(), read_openid()
     async with Api.from_environment() as api, http(environment) as outside:
-        wiring = wired(environment, api, os.environ.get("CLOUDTOSYS_PUBLIC_URL") or address(port))
+        prefect = Prefect(api, engine(environment.database_url))
+        wiring = wired(environment, prefect, partial(pulse, api), environment.public_url or address(port))
         if client is not None:
             wiring = replace(wiring, openid=Provider(client, outside))
         settings = uvicorn.Config(
@@ -60,7 +61,9 @@ def settle() -> None:
     gc.freeze()
 
 
-def wired(environment: Environment, api: Api, public_url: str) -> Wiring:
+def wired(
+    environment: Environment, orchestrator: Orchestrator, take_pulse: TakePulse, public_url: str
+) -> Wiring:
     database = engine(environment.database_url)
 
     async def register(integration: IntegrationRow) -> Mapping[str, str]:
@@ -76,13 +79,13 @@ def wired(environment: Environment, api: Api, public_url: str) -> Wiring:
         engine=database,
         vault=from_environment(environment),
         environment=environment,
-        orchestrator=Prefect(api, database),
-        take_pulse=partial(pulse, api),
+        orchestrator=orchestrator,
+        take_pulse=take_pulse,
         probe=partial(probed, environment, database),
         register=register,
         ask_consent=ask,
         take_consent=take,
-        public_url=public_url.rstrip("/"),
+        public_url=public_url,
     )
 
 

@@ -3,10 +3,9 @@
 import asyncio
 import shutil
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -16,15 +15,12 @@ import uvicorn
 from fastapi import FastAPI
 from playwright.async_api import Browser, BrowserContext, Page, async_playwright
 
-from cli.probe import account_of, probed
+from cli.web import wired
 from core.entities import Trigger
 from db import people, sessions
-from db.admin import IntegrationRow
 from db.audit import By
-from db.session import engine as open_engine
 from db.settings import Environment, psycopg_url
 from db.vault import Vault, generate_key
-from tasks import consent, webhooks
 from tests.conftest import Database, Tenant
 from web.access import COOKIE, Visitor
 from web.app import create
@@ -111,8 +107,8 @@ def orchestrator() -> Asked:
 
 
 @pytest.fixture
-def wiring(database: Database, keys: str, vault: Vault, orchestrator: Any, address: str) -> Wiring:
-    return wire(database, keys, vault, orchestrator, address)
+def wiring(database: Database, keys: str, orchestrator: Any, address: str) -> Wiring:
+    return wire(database, keys, orchestrator, address)
 
 
 @pytest.fixture
@@ -128,7 +124,7 @@ async def console(wiring: Wiring, address: str) -> AsyncIterator[str]:
         yield address
 
 
-def wire(database: Database, keys: str, vault: Vault, orchestrator: Any, address: str) -> Wiring:
+def wire(database: Database, keys: str, orchestrator: Any, address: str) -> Wiring:
     environment = Environment(
         database_url=psycopg_url(database.url),
         keys_file=None,
@@ -141,29 +137,7 @@ def wire(database: Database, keys: str, vault: Vault, orchestrator: Any, address
         look_again=(1.0,),
         public_url=address,
     )
-    database_engine = open_engine(environment.database_url)
-
-    async def register(integration: IntegrationRow) -> Mapping[str, str]:
-        return await webhooks.register(environment, database_engine, account_of(integration))
-
-    async def ask(integration: IntegrationRow, redirect_uri: str) -> str:
-        return await consent.begin(environment, database_engine, account_of(integration), redirect_uri)
-
-    async def take(integration: IntegrationRow, returned_to: str, by: str) -> None:
-        await consent.finish(environment, database_engine, account_of(integration), returned_to, by)
-
-    return Wiring(
-        engine=database_engine,
-        vault=vault,
-        environment=environment,
-        orchestrator=orchestrator,
-        take_pulse=pulse,
-        probe=partial(probed, environment, database_engine),
-        register=register,
-        ask_consent=ask,
-        take_consent=take,
-        public_url=address,
-    )
+    return wired(environment, orchestrator, pulse, address)
 
 
 def free_address() -> str:

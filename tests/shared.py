@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Iterator
 import pytest
 
 from db import embedded
-from db.vault import Vault, generate_key
+from db.vault import generate_key
 from tests.conftest import Database, new_database
 from tests.console import Asked, free_address, serving, wire
 from web.wiring import Wiring
@@ -21,8 +21,7 @@ def database(cluster: embedded.Server, template: str) -> Iterator[Database]:
 
 @pytest.fixture(scope="module")
 def wiring(database: Database) -> Wiring:
-    keys = generate_key()
-    return wire(database, keys, Vault([keys]), _ASKED, free_address())
+    return wire(database, generate_key(), _ASKED, free_address())
 
 
 @pytest.fixture(scope="module")
