@@ -9,14 +9,23 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from core.entities import Direction, RequestKind
 from core.errors import ConfigurationError
 from core.overriding import digest
-from db import issues, overrides, requests
+from db import audit, issues, overrides, requests
 from db.audit import By
 from db.overrides import Corrected
 from db.requests import Request
+from db.session import tenant_transaction
 from db.vault import Vault
 
 CONDITIONS = ("log", "error_class", "field", "fault")
 """Of `issues.filters`: what a selection says. Integration, entity and direction are its pair's."""
+
+
+async def note_run(
+    engine: AsyncEngine, tenant_id: UUID, pair_id: UUID, by: By, details: Mapping[str, Any] | None = None
+) -> None:
+    """Who asked for a run: its log says only that it was by hand."""
+    async with tenant_transaction(engine, tenant_id) as connection:
+        await audit.record(connection, tenant_id, by, "run.start", str(pair_id), details)
 
 
 async def reprocess(engine: AsyncEngine, tenant_id: UUID, wanted: Mapping[str, Any], by: By) -> list[Request]:

@@ -16,8 +16,6 @@ from core.entities import Cadence, Direction, Entity, IntegrationStatus
 from core.errors import Absent, ConfigurationError
 from core.formats import ZONE
 from core.freshness import Standing
-from db import audit
-from db.audit import By
 from db.session import tenant_transaction
 
 HEAT_DAYS = 30
@@ -193,12 +191,6 @@ async def runnable(engine: AsyncEngine, tenant_id: UUID, pair_id: UUID) -> tuple
         state = IntegrationStatus(row.status).label
         raise ConfigurationError(f"{row.name} está {state}: retome a integração antes de executar.")
     return row.name, Entity(row.entity)
-
-
-async def note_run(engine: AsyncEngine, tenant_id: UUID, pair_id: UUID, by: By) -> None:
-    """Who asked for a run: its log says only that it was by hand."""
-    async with tenant_transaction(engine, tenant_id) as connection:
-        await audit.record(connection, tenant_id, by, "run.start", str(pair_id))
 
 
 async def _rows(connection: AsyncConnection, statement: TextClause, **values: Any) -> list[Row]:

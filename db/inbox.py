@@ -162,7 +162,7 @@ class Inbox:
                 return
             for row in rows:  # one that PostgreSQL cannot keep must not take the others with it
                 await self._commit_some([row])
-        except Exception as error:
+        except Exception as error:  # whoever waits for an answer gets this one
             for row in rows:
                 _fail(row, error)
         else:

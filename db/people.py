@@ -142,12 +142,6 @@ async def set_password(
         await connection.execute(_FORGET_SESSIONS, {"id": person_id})
 
 
-async def rehash(engine: AsyncEngine, person_id: UUID, password_hash: str) -> None:
-    """The same password under today's parameters."""
-    async with system_transaction(engine) as connection:
-        await connection.execute(_REHASH, {"id": person_id, "password": password_hash})
-
-
 async def link_subject(engine: AsyncEngine, person_id: UUID, issuer: str, subject: str) -> bool:
     """False for who has a password, or is linked already."""
     values = {"id": person_id, "issuer": issuer, "subject": subject}

@@ -6,7 +6,7 @@ tenant, for that transaction alone, so a pooled connection cannot carry either i
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from functools import lru_cache
+from functools import cache, lru_cache
 from uuid import UUID
 
 import psycopg
@@ -66,9 +66,15 @@ async def system_transaction(
 
 
 def _taking(role: str, connection: AsyncConnection, longest: int | None = None) -> TextClause:
-    patience = f"set_config('idle_in_transaction_session_timeout', '{longest or IDLE_SECONDS}s', true)"
-    if (connection.dialect.server_version_info or ()) >= FIRST_WITH_TRANSACTION_TIMEOUT:
-        patience += f", set_config('transaction_timeout', '{longest or LONGEST_SECONDS}s', true)"
+    limited = (connection.dialect.server_version_info or ()) >= FIRST_WITH_TRANSACTION_TIMEOUT
+    return _first(role, longest or IDLE_SECONDS, (longest or LONGEST_SECONDS) if limited else None)
+
+
+@cache
+def _first(role: str, idle: int, whole: int | None) -> TextClause:
+    patience = f"set_config('idle_in_transaction_session_timeout', '{idle}s', true)"
+    if whole is not None:
+        patience += f", set_config('transaction_timeout', '{whole}s', true)"
     return text(f"SELECT {role}, {patience}")
 
 

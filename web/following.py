@@ -27,7 +27,7 @@ async def pairs_of(wired: Wiring, tenant_id: UUID, integration_id: UUID) -> list
 
 
 def to(path: str, done: str = "", *, followed: bool = True) -> RedirectResponse:
-    """Where a form leads; `done` names what the page there says first (web/notices.py)."""
+    """Where a form leads; `done` names what the page there says first (web/configure/integration.py)."""
     query = {"aviso": done} if done else {}
     if not followed:
         query["agenda"] = "depois"

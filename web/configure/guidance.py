@@ -6,8 +6,6 @@ from pathlib import Path
 from markdown_it import MarkdownIt
 from markupsafe import Markup
 
-from core.spec import Provider
-
 MANUAL = Path(__file__).parents[2] / "docs" / "providers"
 """Not in an installed package: then the provider's own documentation is all there is."""
 SECTION = "## Credenciais"
@@ -36,10 +34,6 @@ def _page(key: str) -> str:
         return (MANUAL / f"{key}.md").read_text()
     except OSError:
         return ""
-
-
-def has_manual(kind: Provider) -> bool:
-    return bool(_page(kind.key))
 
 
 _markdown = MarkdownIt("commonmark", {"html": False}).enable("table")

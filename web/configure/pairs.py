@@ -8,11 +8,9 @@ from fastapi import APIRouter, Form, Response
 from core import form
 from core.entities import Cadence, ConflictPolicy, IntegrationStatus, Trigger
 from core.errors import Absent, ConfigurationError
-from db import admin, configured
+from db import admin, asking, configured
 from db.admin import IntegrationRow
-from db.audit import record
 from db.configured import Pair
-from db.session import tenant_transaction
 from providers.registry import get
 from web.access import Visiting, Visitor, Wired
 from web.configure.simulating import simulate
@@ -54,9 +52,8 @@ async def run(
     row, pair = await _find(wired, person, id_, pair_id)
     _require_running(row)
     await wired.orchestrator.trigger(pair.id, initiated_by=Trigger.MANUAL, full=bool(completa))
-    async with tenant_transaction(wired.engine, person.tenant_id) as connection:
-        details = {"full": bool(completa)}
-        await record(connection, person.tenant_id, person.by(), "run.start", str(pair.id), details)
+    details = {"full": bool(completa)}
+    await asking.note_run(wired.engine, person.tenant_id, pair.id, person.by(), details)
     return to(f"/integracoes/{id_}", "completa" if completa else "execucao")
 
 

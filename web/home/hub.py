@@ -20,7 +20,7 @@ from core.entities import IntegrationStatus, Trigger
 from core.errors import Fault, SyncError
 from core.formats import ZONE
 from core.freshness import Freshness, freshness, next_run
-from db import alarms
+from db import alarms, asking
 from db import hub as found
 from providers.registry import PROVIDERS
 from web.access import Visiting, Visitor, Wired
@@ -100,7 +100,7 @@ async def run(
     name, entity = await found.runnable(wired.engine, person.tenant_id, pair_id)
     key = f"console:{pair_id}:{chave}" if chave else None
     await wired.orchestrator.trigger(pair_id, initiated_by=Trigger.MANUAL, idempotency_key=key)
-    await found.note_run(wired.engine, person.tenant_id, pair_id, person.by())
+    await asking.note_run(wired.engine, person.tenant_id, pair_id, person.by())
     if not is_htmx(request):
         return RedirectResponse(f"/?pedido={pair_id}", status_code=303)
     said = {"dizer": f"Execução pedida: {name} · {entity.label}.", "atualizar": ""}
