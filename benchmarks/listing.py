@@ -82,8 +82,9 @@ def _filled(server: embedded.Server, listing: Listing, rows: int) -> UUID:
         if found is not None:
             return UUID(str(found))
         started, tenant = time.monotonic(), uuid4()
+        values = {"tenant": tenant, **listing.values(rows)}
         for statement in listing.fill:
-            connection.execute(text(statement), {"tenant": tenant, **listing.values(rows)})
+            connection.execute(text(statement), values)
         for table in listing.tables:
             connection.execute(text(f"VACUUM (ANALYZE) {table}"))
         print(f"filled in {time.monotonic() - started:.0f} s")
